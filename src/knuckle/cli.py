@@ -1,0 +1,195 @@
+"""The `knuckle` command. A thin skin: it reads options, calls the library, prints.
+
+Exit codes: 0 = done, 2 = the input or the settings are wrong (one line on stderr for each wrong thing), 130 =
+interrupted, 141 = the reader of the output went away. What is heavy is imported inside the commands, so that
+`knuckle --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from knuckle import __version__
+from knuckle.camera import Camera
+from knuckle.crop import CUBE_MM
+from knuckle.depth import read_depth
+from knuckle.errors import CameraError, DepthError, KnuckleError, SettingsError
+from knuckle.estimator import HandPoseEstimator
+
+FRAMES = Path(__file__).parent / "frames"
+"""Folder of the frames that come with the package, for `knuckle demo`."""
+
+app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+class Side(StrEnum):
+    """Which hand to look for."""
+
+    right = "right"
+    left = "left"
+    auto = "auto"
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads the standard output any more, as after `| head`."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs the command line (by default the process's own) and returns the exit code."""
+    args = list(sys.argv[1:] if args is None else args)
+    try:
+        return int(app(args or ["--help"], prog_name="knuckle", standalone_mode=False) or 0)
+    except KnuckleError as error:
+        _complain(str(error))
+        return 2
+    except typer.TyperException as error:
+        _complain(error.format_message())
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except ReaderGoneError:
+        return 141
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        _say(f"knuckle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _knuckle(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The 3D pose of a hand from a single depth image. Lengths are in millimetres, image positions in pixels."""
+
+
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Folder with segmentation.onnx and regression.onnx; by default the networks of the package."),
+]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="The picture to write, .png or .jpg.")] = Path("knuckle-demo.png"),
+    weights: Weights = None,
+) -> None:
+    """Find the hand in the frames that come with knuckle.
+
+    Reads the package's own frames. Prints a line for every frame and the 21 joints of the first hand: mm in camera
+    axes (x right, y down, z forward), and pixels. Writes one picture of all frames.
+    """
+    from knuckle.draw import contact_sheet, hand_picture, write_image
+    from knuckle.predictions import joint_table, summary
+
+    camera = Camera.load(FRAMES / "camera.json")
+    estimator = HandPoseEstimator(weights)
+    names = sorted(path.name for path in FRAMES.glob("*.png"))
+    depths = [read_depth(FRAMES / name, camera.depth_unit_mm) for name in names]
+    hands = [estimator(depth, camera) for depth in depths]
+    pictures = [hand_picture(depth, hand) for depth, hand in zip(depths, hands, strict=True)]
+    write_image(out, contact_sheet(pictures, columns=2, titles=names))
+    for name, hand in zip(names, hands, strict=True):
+        _say(summary(name, hand))
+    for hand in [hand for hand in hands if hand is not None][:1]:
+        _say(joint_table(hand))
+    _say(f"wrote {out}")
+
+
+@app.command()
+def predict(
+    frames: Annotated[list[Path], typer.Argument(help="Depth images: 16-bit PNG, NYU's packed PNG, or .npy.")],
+    camera: Annotated[
+        Path, typer.Option(help="JSON file with fx, fy, cx, cy, width, height (px) and, if known, depth_unit_mm.")
+    ],
+    unit_mm: Annotated[
+        float | None,
+        typer.Option(help="Millimetres per step of the images; by default the camera file's depth_unit_mm, or 1."),
+    ] = None,
+    center: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y,Z", help="Where the hand is, mm in camera axes; by default it is searched for."),
+    ] = None,
+    side: Annotated[Side, typer.Option(help="Which hand it is; auto takes the one that fits better.")] = Side.auto,
+    cube_mm: Annotated[float, typer.Option(help="Edge of the cube that holds the hand, mm.")] = CUBE_MM,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each frame.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each frame, NAME-hand.png, and predictions.jsonl.")
+    ] = None,
+    weights: Weights = None,
+) -> None:
+    """Find the hand in depth images.
+
+    Prints a line for each frame and, for a single frame, the 21 joints: mm in camera axes (x right, y down, z
+    forward), and pixels.
+
+    With --json, prints an object for each frame: file, found, side, center_mm (3), joints_mm (21 x 3), pixels
+    (21 x 2), confidence (21, the probability that the joint is within 20 mm); null where no hand is found.
+
+    A frame that cannot be read is named on stderr; the others are done all the same, and the exit code is 2.
+    """
+    from knuckle.draw import hand_picture, write_image
+    from knuckle.predictions import joint_table, picture_paths, records_file, summary, to_record
+
+    intrinsics = Camera.load(camera)
+    unit = intrinsics.depth_unit_mm if unit_mm is None else unit_mm
+    place = None if center is None else _parse_center(center)
+    pictures = [] if out is None else picture_paths(frames, out)
+    estimator = HandPoseEstimator(weights)
+    bad = 0
+    with nullcontext() if out is None else records_file(out) as records:
+        for index, frame in enumerate(frames):
+            try:
+                depth = read_depth(frame, unit)
+                hand = estimator(depth, intrinsics, center=place, side=side, cube_mm=cube_mm)
+            except (DepthError, CameraError) as error:
+                _complain(str(error) if str(frame) in str(error) else f"{frame}: {error}")
+                bad += 1
+                continue
+            if records is not None:
+                records.write(to_record(frame, hand) + "\n")
+                write_image(pictures[index], hand_picture(depth, hand))
+            _say(to_record(frame, hand) if as_json else summary(str(frame), hand))
+            if hand is not None and len(frames) == 1 and not as_json:
+                _say(joint_table(hand))
+    if bad:
+        raise typer.Exit(2)
+
+
+def _parse_center(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise SettingsError(f"--center must be three numbers, X,Y,Z in mm, got {text!r}") from None
+
+
+def _say(text: str) -> None:
+    """Prints text on stdout now, so that a reader of a pipe has it as soon as it is known."""
+    try:
+        print(_printable(text, sys.stdout.encoding), flush=True)
+    except OSError as error:
+        # Python flushes stdout once more when it ends, and that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGoneError from None
+        raise SettingsError(f"standard output: cannot write ({error.strerror})") from None
+
+
+def _complain(text: str) -> None:
+    """One line on stderr."""
+    line = " ".join(line.strip() for line in text.splitlines())
+    print(_printable(f"knuckle: {line}", sys.stderr.encoding), file=sys.stderr)
+
+
+def _printable(text: str, encoding: str) -> str:
+    """Escapes what a stream cannot show: names of files may hold any bytes."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)

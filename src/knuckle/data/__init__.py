@@ -1,0 +1,1 @@
+"""Stores of samples, and the datasets that fill them."""

@@ -1,0 +1,1 @@
+"""The regression networks: a depth crop and part probabilities in, joint positions out."""

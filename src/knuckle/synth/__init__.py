@@ -1,0 +1,1 @@
+"""Synthetic hands: rigged models, pose prior, views, rendering, clutter and sensor noise."""

@@ -1,0 +1,47 @@
+"""A PyTorch network as an ONNX file that says whose it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from knuckle.errors import MissingExtraError
+
+
+def export_onnx(
+    model: nn.Module,
+    examples: Sequence[Tensor],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    role: str,
+    path: Path,
+) -> None:
+    """Writes `model` with a free batch size; `role` goes into the file's metadata as "knuckle".
+
+    examples: one tensor per input, first dimension the batch. Raises `MissingExtraError` without the onnx package.
+    """
+    try:
+        import onnx
+    except ImportError:
+        raise MissingExtraError("train", "onnx") from None
+    model.eval()
+    # two crops: with one, the exporter would take the batch for a constant
+    examples = tuple(torch.cat([example[:1]] * 2) for example in examples)
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    program = torch.onnx.export(
+        model,
+        examples,
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_shapes=tuple({0: batch} for _ in examples),
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    proto = program.model_proto
+    proto.metadata_props.append(onnx.StringStringEntryProto(key="knuckle", value=role))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    onnx.save(proto, part)
+    part.replace(path)
