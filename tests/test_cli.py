@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from onnx_stand_ins import CAMERA, hand_frame, write_stand_ins
 from typer.testing import CliRunner
 
 from knuckle import __version__, cli
@@ -22,6 +21,7 @@ from knuckle.cli import FRAMES, app, main
 from knuckle.depth import write_depth
 from knuckle.networks import SHIPPED
 from knuckle.predictions import picture_paths
+from onnx_stand_ins import CAMERA, hand_frame, write_stand_ins
 
 RUN = [sys.executable, "-c", "import sys; from knuckle.cli import main; sys.exit(main())"]
 KEYS = ["file", "found", "side", "center_mm", "joints_mm", "pixels", "confidence"]
@@ -242,7 +242,8 @@ def test_bad_camera_ends_in_one_line_and_exit_code_2(changes: dict, folder: Path
 def test_wrong_usage_ends_in_one_line_and_exit_code_2(args: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(args) == 2
     out, err = capfd.readouterr()
-    assert out == "" and len(err.splitlines()) == 1
+    assert out == ""
+    assert len(err.splitlines()) == 1
 
 
 def one_line_and_code_2(args: list[str], word: str) -> None:
@@ -250,7 +251,8 @@ def one_line_and_code_2(args: list[str], word: str) -> None:
     assert result.returncode == 2, result.stderr
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert word in result.stderr and "Traceback" not in result.stderr
+    assert word in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_name_of_any_bytes_is_printed(folder: Path, tmp_path: Path) -> None:
@@ -267,7 +269,8 @@ def test_a_name_of_any_bytes_is_printed(folder: Path, tmp_path: Path) -> None:
 def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
     command = [*RUN, *arguments(folder, *[folder / "hand.png"] * 20), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         assert process.stdout.readline().startswith(b"{")
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -276,17 +279,19 @@ def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_named(folder: Path) -> None:
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         command = [*RUN, *arguments(folder, folder / "hand.png")]
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1 and "standard output" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "standard output" in result.stderr
 
 
 def test_ctrl_c_is_quiet(folder: Path) -> None:
     command = [*RUN, *arguments(folder, *[folder / "hand.png"] * 5000), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.readline()
         time.sleep(0.05)
         process.send_signal(signal.SIGINT)

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx_stand_ins import CAMERA, INDEX_TIP, OFFSETS, PALM, hand_frame, regression_model, segmentation_model
-from onnx_stand_ins import write_stand_ins as write
 
 from knuckle import judge
 from knuckle.camera import Camera
@@ -18,6 +16,8 @@ from knuckle.depth import read_depth
 from knuckle.errors import CameraError, DepthError, SettingsError, WeightsError
 from knuckle.estimator import Hand, HandPoseEstimator
 from knuckle.networks import SHIPPED
+from onnx_stand_ins import CAMERA, INDEX_TIP, OFFSETS, PALM, hand_frame, regression_model, segmentation_model
+from onnx_stand_ins import write_stand_ins as write
 
 HALF = 125.0  # mm, half of the default cube
 

@@ -112,7 +112,8 @@ def test_hand_center_is_the_middle_of_the_percentiles() -> None:
     center = hand_center(points.astype(np.float32))
     in_order = np.sort(points[:481], axis=0)  # 481 = 24 * 20 + 1, so that both percentiles are points
     np.testing.assert_allclose(hand_center(points[:481]), (in_order[24] + in_order[456]) / 2)
-    assert center.dtype == np.float64 and center.shape == (3,)
+    assert center.dtype == np.float64
+    assert center.shape == (3,)
 
 
 def test_hand_center_ignores_a_few_strays() -> None:

@@ -81,7 +81,7 @@ def records_file(folder: Path) -> Iterator[IO[str]]:
 
 def _unique_names(frames: Sequence[Path]) -> list[str]:
     """A name for each frame, different on every file system: its stem, with as many of its folders as that takes."""
-    parts = [Path(os.path.abspath(frame)).with_suffix("").parts[1:] for frame in frames]
+    parts = [frame.absolute().with_suffix("").parts[1:] for frame in frames]
     for count in (1, 2, 3):
         names = ["_".join(part[-count:]) for part in parts]
         if len({name.casefold() for name in names}) == len(names):

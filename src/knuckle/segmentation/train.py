@@ -34,13 +34,14 @@ def train_segmenter(
     torch.manual_seed(recipe.fit.seed)
     model = make_segmenter(recipe)
     generator = torch.Generator().manual_seed(recipe.fit.seed)
+    run = torch.compile(model) if recipe.fit.compiled else model
     weights = torch.ones(len(LABELS))
     weights[0] = recipe.not_hand_weight
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
         crops = augment(torch.from_numpy(depth[indices]).float()[:, None], generator)
         labels = torch.from_numpy(parts[indices]).long().masked_fill(crops[:, 0] >= 1, -100)
-        return F.cross_entropy(model(crops).float(), labels, weights, ignore_index=-100)
+        return F.cross_entropy(run(crops).float(), labels, weights, ignore_index=-100)
 
     fit(model, loss_of, len(depth), recipe.fit, folder, progress)
     return model

@@ -58,16 +58,20 @@ def generate_sample(model: HandModel, settings: SynthSettings, seed: int, index:
     rng = np.random.default_rng([seed, index])
     while True:
         sample = _try_sample(model, settings, rng)
-        if np.isnan(sample.joints).any() or (sample.parts > 0).sum() >= _LEAST_PIXELS:
+        if sample is not None:
             return sample
 
 
-def _try_sample(model: HandModel, settings: SynthSettings, rng: np.random.Generator) -> Sample:
+def _try_sample(model: HandModel, settings: SynthSettings, rng: np.random.Generator) -> Sample | None:
+    """A random sample, or None where too little of the hand would be seen."""
     camera, position = sample_camera(rng)
     points, joints, palm_joints = _sample_hand(model, position, rng)
     window = _window(camera, position, CUBE_MM / 2 + _MARGIN_MM)
     depth, labels = _render(model, points, window)
-    center = hand_center(_visible_points(depth, labels, window))
+    surface = _visible_points(depth, labels, window)
+    if len(surface) == 0:
+        return None
+    center = hand_center(surface)
     if rng.random() < settings.empty_share:
         depth.fill(NOTHING)
         labels.fill(0)
@@ -81,6 +85,8 @@ def _try_sample(model: HandModel, settings: SynthSettings, rng: np.random.Genera
     crop = box.crop_depth(depth)
     parts = box.crop_labels(labels)
     parts[crop >= 1.0] = 0
+    if not np.isnan(joints).any() and (parts > 0).sum() < _LEAST_PIXELS:
+        return None
     return Sample(
         depth=crop,
         parts=parts,
@@ -187,8 +193,13 @@ def generate(
         return
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(work, chunk) for chunk in missing]):
-            progress(future.result())
+        futures = [pool.submit(work, chunk) for chunk in missing]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                progress(future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 _models: dict[str, HandModel] = {}  # one a worker process

@@ -1,13 +1,5 @@
-"""The `knuckle` command. A thin skin: it reads options, calls the library, prints.
+"""Commands that find hands: they need the light install only."""
 
-Exit codes: 0 = done, 2 = the input or the settings are wrong (one line on stderr for each wrong thing), 130 =
-interrupted, 141 = the reader of the output went away. What is heavy is imported inside the commands, so that
-`knuckle --help` answers at once.
-"""
-
-import os
-import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
@@ -15,17 +7,15 @@ from typing import Annotated
 
 import typer
 
-from knuckle import __version__
 from knuckle.camera import Camera
+from knuckle.cli.output import complain, say
 from knuckle.crop import CUBE_MM
 from knuckle.depth import read_depth
-from knuckle.errors import CameraError, DepthError, KnuckleError, SettingsError
+from knuckle.errors import CameraError, DepthError, SettingsError
 from knuckle.estimator import HandPoseEstimator
 
-FRAMES = Path(__file__).parent / "frames"
+FRAMES = Path(__file__).parent.parent / "frames"
 """Folder of the frames that come with the package, for `knuckle demo`."""
-
-app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 class Side(StrEnum):
@@ -36,49 +26,12 @@ class Side(StrEnum):
     auto = "auto"
 
 
-class ReaderGoneError(Exception):
-    """Nobody reads the standard output any more, as after `| head`."""
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Runs the command line (by default the process's own) and returns the exit code."""
-    args = list(sys.argv[1:] if args is None else args)
-    try:
-        return int(app(args or ["--help"], prog_name="knuckle", standalone_mode=False) or 0)
-    except KnuckleError as error:
-        _complain(str(error))
-        return 2
-    except typer.TyperException as error:
-        _complain(error.format_message())
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
-    except ReaderGoneError:
-        return 141
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        _say(f"knuckle {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _knuckle(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    """The 3D pose of a hand from a single depth image. Lengths are in millimetres, image positions in pixels."""
-
-
 Weights = Annotated[
     Path | None,
     typer.Option(help="Folder with segmentation.onnx and regression.onnx; by default the networks of the package."),
 ]
 
 
-@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="The picture to write, .png or .jpg.")] = Path("knuckle-demo.png"),
     weights: Weights = None,
@@ -99,13 +52,12 @@ def demo(
     pictures = [hand_picture(depth, hand) for depth, hand in zip(depths, hands, strict=True)]
     write_image(out, contact_sheet(pictures, columns=2, titles=names))
     for name, hand in zip(names, hands, strict=True):
-        _say(summary(name, hand))
+        say(summary(name, hand))
     for hand in [hand for hand in hands if hand is not None][:1]:
-        _say(joint_table(hand))
-    _say(f"wrote {out}")
+        say(joint_table(hand))
+    say(f"wrote {out}")
 
 
-@app.command()
 def predict(
     frames: Annotated[list[Path], typer.Argument(help="Depth images: 16-bit PNG, NYU's packed PNG, or .npy.")],
     camera: Annotated[
@@ -152,15 +104,15 @@ def predict(
                 depth = read_depth(frame, unit)
                 hand = estimator(depth, intrinsics, center=place, side=side, cube_mm=cube_mm)
             except (DepthError, CameraError) as error:
-                _complain(str(error) if str(frame) in str(error) else f"{frame}: {error}")
+                complain(str(error) if str(frame) in str(error) else f"{frame}: {error}")
                 bad += 1
                 continue
             if records is not None:
                 records.write(to_record(frame, hand) + "\n")
                 write_image(pictures[index], hand_picture(depth, hand))
-            _say(to_record(frame, hand) if as_json else summary(str(frame), hand))
+            say(to_record(frame, hand) if as_json else summary(str(frame), hand))
             if hand is not None and len(frames) == 1 and not as_json:
-                _say(joint_table(hand))
+                say(joint_table(hand))
     if bad:
         raise typer.Exit(2)
 
@@ -170,26 +122,3 @@ def _parse_center(text: str) -> list[float]:
         return [float(number) for number in text.split(",")]
     except ValueError:
         raise SettingsError(f"--center must be three numbers, X,Y,Z in mm, got {text!r}") from None
-
-
-def _say(text: str) -> None:
-    """Prints text on stdout now, so that a reader of a pipe has it as soon as it is known."""
-    try:
-        print(_printable(text, sys.stdout.encoding), flush=True)
-    except OSError as error:
-        # Python flushes stdout once more when it ends, and that must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise ReaderGoneError from None
-        raise SettingsError(f"standard output: cannot write ({error.strerror})") from None
-
-
-def _complain(text: str) -> None:
-    """One line on stderr."""
-    line = " ".join(line.strip() for line in text.splitlines())
-    print(_printable(f"knuckle: {line}", sys.stderr.encoding), file=sys.stderr)
-
-
-def _printable(text: str, encoding: str) -> str:
-    """Escapes what a stream cannot show: names of files may hold any bytes."""
-    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,0 +1,69 @@
+"""A whole depth frame of a person's hand raised before their body, as a sensor sees it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knuckle.camera import Camera
+from knuckle.synth.assets import BONES, FOREARM, WRIST
+from knuckle.synth.hands import HandModel, unit
+from knuckle.synth.pose import PROTOTYPES, pose_bones
+from knuckle.synth.render import NOTHING, draw_ellipsoid, draw_rectangle, rasterize
+from knuckle.synth.sensor import measure
+from knuckle.synth.skinning import skin
+from knuckle.synth.view import euler
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """depth (H, W) float32 mm, 0 = no measurement; parts (H, W) uint8; joints (21, 3) mm in camera axes."""
+
+    depth: NDArray[np.float32]
+    parts: NDArray[np.uint8]
+    joints: NDArray[np.float64]
+
+
+def render_frame(
+    model: HandModel,
+    camera: Camera,
+    gesture: str,
+    place: tuple[float, float, float],
+    turn: tuple[float, float, float],
+    noise: str,
+    rng: np.random.Generator,
+) -> Frame:
+    """One right hand in a gesture of `pose.PROTOTYPES`, in front of head, body and wall.
+
+    place: middle of the hand, mm; turn: pitch, yaw, roll in degrees from a hand held upright, palm to the camera.
+    """
+    vertices, joints, tips = model.shaped(np.zeros(model.asset.shapes.shape[1]), 1.0)
+    stretch = np.ones(BONES)
+    bones = pose_bones(model, joints, tips, PROTOTYPES[gesture], stretch, stretch)
+    upright = np.stack([np.cross(model.distal, model.palmar), -model.distal, -model.palmar])
+    rotation, middle = euler(*turn) @ upright, bones.joints.mean(axis=0)
+    points = (skin(vertices, *model.skinning, bones.maps) - middle) @ rotation.T + place
+    depth = np.full((camera.height, camera.width), NOTHING)
+    face = np.full(depth.shape, -1, dtype=np.int32)
+    _draw_person(depth, camera)
+    wrist, forearm = joints[WRIST] - middle, unit(joints[WRIST] - joints[FOREARM])
+    _draw_sleeve(depth, camera, rotation @ wrist + place, rotation @ forearm)
+    rasterize(points, model.asset.faces, camera.fx, camera.fy, camera.cx, camera.cy, depth, face)
+    labels = np.where(face >= 0, model.face_labels[face], 0).astype(np.uint8)
+    measured, parts = measure(depth, labels, camera.fx, noise, 0.7, rng)
+    return Frame(measured, parts, (bones.joints - middle) @ rotation.T + place)
+
+
+def _draw_sleeve(depth: NDArray, camera: Camera, wrist: NDArray, forearm: NDArray) -> None:
+    """A sleeve from behind the wrist to the elbow: the hand models end half-way up the forearm."""
+    middle = wrist - 210.0 * forearm
+    across = unit(np.cross(forearm, [0.31, 0.87, 0.38]))  # any direction that is not the forearm's
+    inverse = np.stack([across, np.cross(forearm, across), forearm]) / np.array([[40.0], [40.0], [150.0]])
+    draw_ellipsoid(middle, inverse, camera.fx, camera.fy, camera.cx, camera.cy, depth)
+
+
+def _draw_person(depth: NDArray[np.float64], camera: Camera) -> None:
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy)
+    draw_rectangle(np.array([0.0, 0.0, 2400.0]), np.array([3000.0, 0, 0]), np.array([0, 3000.0, 0]), *lens, depth)
+    for where, radii in (((60.0, -160.0, 1050.0), (75.0, 110.0, 95.0)), ((60.0, 330.0, 1100.0), (230.0, 380.0, 120.0))):
+        draw_ellipsoid(np.array(where), np.diag(1 / np.array(radii)), *lens, depth)
