@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from knuckle.data.memory import TrainingData
 from knuckle.errors import SettingsError
 from knuckle.regression.export import export_regressor
-from knuckle.regression.network import VotingRegressor, start_from
+from knuckle.regression.network import start_from
 from knuckle.regression.train import make_regressor, train_regressor
 from knuckle.segmentation.export import export_segmenter
 from knuckle.segmentation.network import CompactSegmenter, part_probabilities
@@ -26,8 +26,10 @@ def train(recipe: Recipe, stores: Sequence[str | Path], run: Path, progress: Pro
     """Trains both networks of a recipe on stores of samples; everything is kept in the folder `run`.
 
     A killed run goes on from its last checkpoint (at most two minutes are lost); a finished step is not done again.
-    Raises `SettingsError` if the folder holds a run of another recipe, `StoreError` for a store that is not whole.
+    Raises `SettingsError` if the folder holds a run of another recipe or the regressor cannot start as the recipe
+    says, `StoreError` for a store that is not whole.
     """
+    _check_start(recipe)
     _keep_recipe(recipe, run)
     data = TrainingData.load(*stores)
     folder = run / "segmentation"
@@ -41,8 +43,8 @@ def train(recipe: Recipe, stores: Sequence[str | Path], run: Path, progress: Pro
     if recipe.regression is None or (folder / "weights.safetensors").exists():
         return
     regressor = make_regressor(recipe.regression)
-    if recipe.regression.from_segmenter:
-        _start_from_segmenter(regressor, segmenter, recipe)
+    if recipe.regression.from_segmenter and isinstance(segmenter, CompactSegmenter):
+        start_from(regressor, segmenter.trunk, segmenter.input.channels)
 
     def probabilities_of(crops: Tensor) -> Tensor:
         return part_probabilities(segmenter(crops).float(), crops)
@@ -98,8 +100,10 @@ def _load_segmenter(recipe: Recipe, run: Path) -> nn.Module:
     return segmenter.eval()
 
 
-def _start_from_segmenter(regressor: VotingRegressor, segmenter: nn.Module, recipe: Recipe) -> None:
-    same = recipe.regression is not None and recipe.regression.size == recipe.segmentation.size
-    if not isinstance(segmenter, CompactSegmenter) or not same:
+def _check_start(recipe: Recipe) -> None:
+    """Before anything is trained: only a compact network's trunk fits a regressor, and only one of its own size."""
+    regression, segmentation = recipe.regression, recipe.segmentation
+    if regression is None or not regression.from_segmenter:
+        return
+    if segmentation.network != "compact" or regression.size != segmentation.size:
         raise SettingsError("regression.from_segmenter needs a compact segmentation network of the same size")
-    start_from(regressor, segmenter.trunk, segmenter.input.channels)

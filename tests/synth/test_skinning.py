@@ -1,4 +1,4 @@
-"""Kinematics, skinning and capsule distances against plain twins: SciPy's rotations, matrix products, dense sampling."""
+"""Kinematics, skinning and capsule distances against plain twins: SciPy's rotations, matrices, dense sampling."""
 
 import numpy as np
 import pytest

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import zarr
@@ -80,12 +80,12 @@ class SampleStore:
             group = zarr.open_group(str(path), mode="r+" if Path(path).exists() else "r")
         except (FileNotFoundError, OSError, ValueError, KeyError) as error:
             raise StoreError(f"{path}: not a store of samples ({error or 'nothing there'})") from None
-        if group.attrs.get("layout") != _LAYOUT or not set(_ARRAYS) <= set(group.array_keys()):
+        if group.attrs.get("layout") != _LAYOUT or not all(name in group for name in (*_ARRAYS, "done")):
             raise StoreError(f"{path}: not a store of samples in layout {_LAYOUT}: make it anew with  knuckle synth")
         return cls(str(path), group)
 
     def __len__(self) -> int:
-        return int(self._group["parts"].shape[0])
+        return self._array("parts").shape[0]
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -98,19 +98,23 @@ class SampleStore:
 
     def missing_chunks(self) -> list[int]:
         """Chunks that are not written yet."""
-        return np.flatnonzero(self._group["done"][:] == 0).tolist()
+        return np.flatnonzero(np.asarray(self._array("done")[:]) == 0).tolist()
 
     def write_chunk(self, chunk: int, samples: list[Sample]) -> None:
         """Writes all samples of a chunk, then marks it as done."""
         rows = self.chunk_range(chunk)
         for name in _ARRAYS:
-            self._group[name][rows.start : rows.stop] = np.stack([getattr(sample, name) for sample in samples])
-        self._group["done"][chunk] = 1
+            self._array(name)[rows.start : rows.stop] = np.stack([getattr(sample, name) for sample in samples])
+        self._array("done")[chunk] = 1
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray:
         """Rows start..stop of the array `name`, all by default. Raises `StoreError` if some were never written."""
         stop = len(self) if stop is None else stop
-        missing = [c for c in self.missing_chunks() if self.chunk_range(c).start < stop and start < self.chunk_range(c).stop]
+        chunks = [self.chunk_range(chunk) for chunk in self.missing_chunks()]
+        missing = sum(rows.start < stop and start < rows.stop for rows in chunks)
         if missing:
-            raise StoreError(f"{self.path}: {len(missing)} chunks were never written: run the same  knuckle synth  again")
-        return self._group[name][start:stop]
+            raise StoreError(f"{self.path}: {missing} chunks were never written: run the same  knuckle synth  again")
+        return np.asarray(self._array(name)[start:stop])
+
+    def _array(self, name: str) -> zarr.Array:
+        return cast(zarr.Array, self._group[name])

@@ -15,9 +15,9 @@ class VotingRegressor(nn.Module):
     Returns joints (N, 21, 3) in cube coordinates and spread (N, 21), their expected error in the same units.
     """
 
-    def __init__(
-        self, widths: tuple[int, int, int] = (48, 72, 128), hidden: int = 96, contrast: bool = True
-    ) -> None:
+    centers: Tensor
+
+    def __init__(self, widths: tuple[int, int, int] = (48, 72, 128), hidden: int = 96, contrast: bool = True) -> None:
         super().__init__()
         self.input = DepthInput(contrast)
         channels = self.input.channels + len(LABELS)
@@ -50,7 +50,7 @@ class VotingRegressor(nn.Module):
 def start_from(regressor: VotingRegressor, trunk: Trunk, depth_channels: int) -> None:
     """Copies a segmentation trunk into a regressor of the same widths; the stem's part channels start at zero."""
     state = {name: value.clone() for name, value in trunk.state_dict().items()}
-    stem = torch.zeros_like(regressor.trunk.stem[0].weight)
+    stem = torch.zeros_like(regressor.trunk.state_dict()["stem.0.weight"])
     stem[:, :depth_channels] = state["stem.0.weight"]
     state["stem.0.weight"] = stem
     regressor.trunk.load_state_dict(state)

@@ -50,5 +50,5 @@ def train_regressor(
         likelihood = error.detach() / spread + spread.log()
         return (distance * hand).sum() / hand.sum().clamp_min(1) + recipe.spread_weight * likelihood.mean()
 
-    fit(model, loss_of, len(depth), recipe.fit, folder, progress)
+    fit(model, loss_of, len(depth), recipe.fit, folder, progress, generator)
     return model

@@ -38,9 +38,7 @@ class CompactSegmenter(nn.Module):
     The head sees the raw pixels of its cell beside the features, so that borders are drawn at full resolution.
     """
 
-    def __init__(
-        self, widths: tuple[int, int, int] = (48, 72, 128), hidden: int = 96, contrast: bool = True
-    ) -> None:
+    def __init__(self, widths: tuple[int, int, int] = (48, 72, 128), hidden: int = 96, contrast: bool = True) -> None:
         super().__init__()
         self.input = DepthInput(contrast)
         self.trunk = Trunk(self.input.channels, widths)

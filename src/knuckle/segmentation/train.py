@@ -30,7 +30,7 @@ def train_segmenter(
     folder: Path,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> nn.Module:
-    """Trains on depth (N, 48, 48) in [-1, 1] and part maps (N, 48, 48); resumes and saves in folder (see `loop.fit`)."""
+    """Trains on depth (N, 48, 48) in [-1, 1] and part maps (N, 48, 48); saves in folder and resumes (see `fit`)."""
     torch.manual_seed(recipe.fit.seed)
     model = make_segmenter(recipe)
     generator = torch.Generator().manual_seed(recipe.fit.seed)
@@ -43,5 +43,5 @@ def train_segmenter(
         labels = torch.from_numpy(parts[indices]).long().masked_fill(crops[:, 0] >= 1, -100)
         return F.cross_entropy(run(crops).float(), labels, weights, ignore_index=-100)
 
-    fit(model, loss_of, len(depth), recipe.fit, folder, progress)
+    fit(model, loss_of, len(depth), recipe.fit, folder, progress, generator)
     return model

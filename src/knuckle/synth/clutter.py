@@ -1,4 +1,4 @@
-"""What else a sensor sees inside the cube: wall, table, body, face, objects, the other hand. Simple shapes, no labels."""
+"""What else a sensor sees inside the cube: wall, table, body, face, objects, the other hand. Simple and unlabelled."""
 
 from collections.abc import Callable
 
@@ -138,9 +138,7 @@ def _other_hand(center: NDArray, model: HandModel, rng: np.random.Generator) -> 
 
     def draw(depth: NDArray, camera: Camera, push: float) -> None:
         unused = np.empty(depth.shape, dtype=np.int32)
-        rasterize(
-            points + where * push, model.asset.faces, camera.fx, camera.fy, camera.cx, camera.cy, depth, unused
-        )
+        rasterize(points + where * push, model.asset.faces, camera.fx, camera.fy, camera.cx, camera.cy, depth, unused)
 
     return draw
 

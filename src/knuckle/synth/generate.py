@@ -176,13 +176,15 @@ def generate(
     """Writes `count` samples to a Zarr store, in parallel, and calls `progress` with the number done.
 
     A killed run leaves whole chunks; the same call again completes them to the same bytes.
-    Raises `SettingsError` for a count below 1, `StoreError` if the store holds other samples.
+    workers: processes, None = one a core. Raises `SettingsError` for an unknown hand, a count or a number of workers
+    below 1 or a negative seed, `StoreError` if the store holds other samples.
     """
-    if count < 1:
-        raise SettingsError(f"count must be at least 1, got {count}")
+    for name, value, least in (("count", count, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        if value is not None and value < least:
+            raise SettingsError(f"{name} must be at least {least}, got {value}")
+    HandModel.load(settings.hand)  # builds a missing asset once, before the workers all want it
     recipe = {**asdict(settings), "seed": seed, "anny": anny_version()}
     store = SampleStore.create(path, count, recipe)
-    HandModel.load(settings.hand)  # builds a missing asset once, before the workers all want it
     missing = store.missing_chunks()
     progress(count - sum(len(store.chunk_range(chunk)) for chunk in missing))
     work = partial(_write_chunk, str(path), settings, seed)
@@ -207,7 +209,9 @@ _models: dict[str, HandModel] = {}  # one a worker process
 
 def _write_chunk(path: str, settings: SynthSettings, seed: int, chunk: int) -> int:
     """Renders and writes one chunk of the store; returns its number of samples."""
-    model = _models.setdefault(settings.hand, HandModel.load(settings.hand))
+    if settings.hand not in _models:
+        _models[settings.hand] = HandModel.load(settings.hand)
+    model = _models[settings.hand]
     store = SampleStore.open(path)
     indices = store.chunk_range(chunk)
     store.write_chunk(chunk, [generate_sample(model, settings, seed, index) for index in indices])

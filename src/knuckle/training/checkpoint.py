@@ -42,10 +42,18 @@ def save_checkpoint(folder: Path, model: nn.Module, state: dict[str, Any], step:
 
 
 def load_checkpoint(folder: Path, model: nn.Module) -> tuple[int, dict[str, Any]] | None:
-    """Loads the latest checkpoint into model; returns its step and state, or None where there is none yet."""
+    """Loads the latest checkpoint into model; returns its step and state, or None where there is none yet.
+
+    Raises `WeightsError` if it is damaged or of another network.
+    """
     pointer = folder / "latest.json"
     if not pointer.exists():
         return None
-    step = int(json.loads(pointer.read_text(encoding="utf-8"))["step"])
+    try:
+        step = int(json.loads(pointer.read_text(encoding="utf-8"))["step"])
+        state = torch.load(folder / f"step-{step}.state.pt", weights_only=True)
+    except Exception as error:  # torch raises many kinds; each means that this file is not what was written
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{folder}: the checkpoint is damaged ({reason}): delete the folder to start anew") from None
     load_weights(model, folder / f"step-{step}.safetensors")
-    return step, torch.load(folder / f"step-{step}.state.pt", weights_only=True)
+    return step, state

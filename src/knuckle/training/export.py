@@ -1,5 +1,6 @@
 """A PyTorch network as an ONNX file that says whose it is."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,15 +30,16 @@ def export_onnx(
     # two crops: with one, the exporter would take the batch for a constant
     examples = tuple(torch.cat([example[:1]] * 2) for example in examples)
     batch = torch.export.Dim("batch", min=1, max=4096)
-    program = torch.onnx.export(
-        model,
-        examples,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_shapes=tuple({0: batch} for _ in examples),
-        dynamo=True,
-        verbose=False,
-    )
+    with warnings.catch_warnings(action="ignore"):  # of PyTorch's own use of what it deprecates
+        program = torch.onnx.export(
+            model,
+            examples,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=tuple({0: batch} for _ in examples),
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     proto = program.model_proto
     proto.metadata_props.append(onnx.StringStringEntryProto(key="knuckle", value=role))

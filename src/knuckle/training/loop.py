@@ -4,17 +4,21 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from knuckle.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from knuckle.training.recipe import FitSettings
 
 _LOG_STEPS = 50
 _CHECKPOINT_SECONDS = 120.0
+_LEAST_STEPS = 11  # of the schedule: its warm-up is a tenth, and OneCycleLR divides by zero where that is one step
 
 Loss = Callable[[NDArray[np.int64]], Tensor]
 """Loss of the samples with these indices (batch,): a scalar with gradients."""
@@ -27,18 +31,22 @@ def fit(
     settings: FitSettings,
     folder: Path,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    generator: torch.Generator | None = None,
 ) -> None:
     """Trains `model` on `samples` samples by `loss_of` and leaves `weights.safetensors` in `folder`.
 
     `folder` also gets a log (`log.jsonl`) and a checkpoint every two minutes, from which the same call goes on.
-    `progress` is called with step, number of steps and mean loss.
+    `progress` is called with step, number of steps and mean loss. `generator` is where `loss_of` takes its random
+    numbers from: its state is kept in the checkpoint, so that a resumed run ends in the same weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
     steps = max(1, round(samples * settings.epochs / settings.batch))
     optimiser = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=steps, pct_start=0.1)
-    first = _resume(folder, model, optimiser, schedule)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.rate, total_steps=max(steps, _LEAST_STEPS), pct_start=0.1
+    )
+    first = _resume(folder, model, optimiser, schedule, generator)
     model.train()
     losses: list[float] = []
     started = saved = time.monotonic()
@@ -58,8 +66,7 @@ def fit(
             losses.clear()
         if time.monotonic() - saved > _CHECKPOINT_SECONDS:
             saved = time.monotonic()
-            state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-            save_checkpoint(folder, model, state, step)
+            save_checkpoint(folder, model, _state(optimiser, schedule, generator), step)
     model.eval()
     save_weights(model, folder / "weights.safetensors")
 
@@ -76,13 +83,23 @@ def _batches(samples: int, settings: FitSettings, steps: int, first: int) -> Ite
         yield order[start : start + settings.batch]
 
 
-def _resume(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, schedule) -> int:
+def _state(optimiser: Optimizer, schedule: LRScheduler, generator: torch.Generator | None) -> dict[str, Any]:
+    state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+    return state if generator is None else state | {"generator": generator.get_state()}
+
+
+def _resume(
+    folder: Path, model: nn.Module, optimiser: Optimizer, schedule: LRScheduler, generator: torch.Generator | None
+) -> int:
+    """Puts everything back to the last checkpoint; returns the number of steps done, 0 without one."""
     found = load_checkpoint(folder, model)
     if found is None:
         return 0
     step, state = found
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
+    if generator is not None:
+        generator.set_state(state["generator"])
     return step
 
 

@@ -3,34 +3,38 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from knuckle.errors import MissingExtraError, SettingsError
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FitSettings(_Strict):
     """How one network is trained."""
 
-    epochs: float = Field(4.0, gt=0, description="passes over the data; a part of one is allowed")
-    batch: int = Field(64, ge=1)
-    rate: float = Field(2e-3, gt=0, description="peak of the one-cycle schedule of AdamW")
-    weight_decay: float = Field(0.01, ge=0)
-    bfloat16: bool = Field(True, description="mixed precision: on CPUs with AVX-512 BF16 nearly twice as fast")
-    compiled: bool = Field(False, description="torch.compile: a third faster on CPU; needs a C++ compiler")
-    threads: int = Field(2, ge=1)
-    seed: int = 0
+    epochs: float = Field(default=4.0, gt=0, description="passes over the data; a part of one is allowed")
+    batch: int = Field(default=64, ge=1)
+    rate: float = Field(default=2e-3, gt=0, description="peak of the one-cycle schedule of AdamW")
+    weight_decay: float = Field(default=0.01, ge=0)
+    bfloat16: bool = Field(default=True, description="mixed precision: on CPUs with AVX-512 BF16 nearly twice as fast")
+    compiled: bool = Field(default=False, description="torch.compile: a third faster on CPU; needs a C++ compiler")
+    threads: int = Field(default=2, ge=1)
+    seed: int = Field(default=0, ge=0)
 
 
 class NetworkSettings(_Strict):
     """Size of a compact network."""
 
-    widths: tuple[int, int, int] = Field((64, 96, 160), description="feature maps at 24, 12 and 6 px")
-    hidden: int = Field(128, ge=1, description="units of the head at every cell")
-    contrast: bool = Field(True, description="local contrast normalisation, kernel 9, beside raw depth ([N] §5)")
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        default=(64, 96, 160), description="feature maps at 24, 12 and 6 px"
+    )
+    hidden: int = Field(default=128, ge=1, description="units of the head at every cell")
+    contrast: bool = Field(
+        default=True, description="local contrast normalisation, kernel 9, beside raw depth ([N] §5)"
+    )
 
 
 class SegmentationRecipe(_Strict):
@@ -38,7 +42,7 @@ class SegmentationRecipe(_Strict):
 
     network: Literal["compact", "paper"] = "compact"
     size: NetworkSettings = NetworkSettings()
-    not_hand_weight: float = Field(0.5, gt=0, description="of a measured pixel that is not hand, in the loss")
+    not_hand_weight: float = Field(default=0.5, gt=0, description="of a measured pixel that is not hand, in the loss")
     fit: FitSettings = FitSettings()
 
 
@@ -46,8 +50,10 @@ class RegressionRecipe(_Strict):
     """Joint regression from depth and the segmentation network's probabilities."""
 
     size: NetworkSettings = NetworkSettings()
-    from_segmenter: bool = Field(True, description="start from the compact segmentation network's trunk")
-    spread_weight: float = Field(0.1, ge=0, description="of the expected error's likelihood, beside the error itself")
+    from_segmenter: bool = Field(default=True, description="start from the compact segmentation network's trunk")
+    spread_weight: float = Field(
+        default=0.1, ge=0, description="of the expected error's likelihood, beside the error itself"
+    )
     fit: FitSettings = FitSettings(rate=1.5e-3)
 
 

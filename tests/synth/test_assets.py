@@ -1,0 +1,88 @@
+"""Hand assets: their arrays, the closed mesh, and the cache that they are built into."""
+
+import importlib.metadata
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from knuckle.errors import MissingExtraError, SettingsError
+from knuckle.synth import assets, soma
+from knuckle.synth.assets import BONES, FOREARM, FOREARM_MM, WRIST, HandAsset, anny_version, cache_folder, load_asset
+from knuckle.synth.hands import HandModel
+
+
+def test_arrays_fit_together(model: HandModel) -> None:
+    asset = model.asset
+    count, coefficients = len(asset.vertices), asset.shapes.shape[1]
+    assert asset.vertices.shape == (count, 3)
+    assert asset.joints.shape == (BONES, 3)
+    assert asset.weights.shape == (count, BONES)
+    assert asset.faces.min() == 0
+    assert asset.faces.max() == count - 1
+    assert asset.shape_vertices.shape == (coefficients, count, 3)
+    assert asset.shape_joints.shape == (coefficients, BONES, 3)
+    np.testing.assert_allclose(asset.joints[WRIST], 0, atol=1e-6)
+    np.testing.assert_allclose(asset.weights.sum(axis=1), 1, atol=1e-9)
+    assert asset.weights.min() >= 0
+
+
+def test_sizes_are_those_of_an_adult_hand(model: HandModel) -> None:
+    """In mm: from the wrist to the middle finger's tip, and a forearm no longer than what was asked for."""
+    joints, vertices = model.asset.joints, model.asset.vertices
+    along = (joints[WRIST] - joints[FOREARM]) / np.linalg.norm(joints[WRIST] - joints[FOREARM])
+    assert 150 < np.linalg.norm(vertices, axis=1)[model.asset.weights.argmax(axis=1) == 12].max() < 220
+    assert -FOREARM_MM <= (vertices @ along).min() < -0.8 * FOREARM_MM
+
+
+def test_the_mesh_is_closed(model: HandModel) -> None:
+    """Every directed edge has its opposite, and exactly one: the cut through the forearm is filled, turned outward."""
+    faces = model.asset.faces
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).tolist()
+    directed = {tuple(edge) for edge in edges}
+    assert len(directed) == len(edges)
+    assert directed == {(b, a) for a, b in directed}
+
+
+def test_the_mesh_is_turned_outward(model: HandModel) -> None:
+    """The signed volume is that of a hand with a forearm, in mm³: about a litre."""
+    a, b, c = model.asset.vertices[model.asset.faces].transpose(1, 0, 2)
+    volume = (a * np.cross(b, c)).sum() / 6
+    assert 3e5 < volume < 1.5e6
+
+
+def test_the_configured_cache_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNUCKLE_CACHE", str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("KNUCKLE_CACHE")
+    assert cache_folder() != tmp_path / "cache"
+    assert "knuckle" in str(cache_folder())
+
+
+def test_an_asset_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KNUCKLE_CACHE", str(tmp_path))
+    built = load_asset("soma")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]  # no half-written file is left
+
+    def fail() -> HandAsset:
+        raise AssertionError("built a second time")
+
+    monkeypatch.setattr(soma, "build", fail)
+    again = load_asset("soma")
+    for field in fields(HandAsset):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(built, field.name))
+
+
+def test_an_unknown_hand_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"^there is no hand called 'foot': choose one of makehuman, soma$"):
+        load_asset("foot")
+
+
+def test_without_anny_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(assets.importlib.metadata, "version", missing)
+    with pytest.raises(MissingExtraError, match=r"knuckle\[train\]"):
+        anny_version()
