@@ -95,7 +95,9 @@ def test_without_offsets_the_joints_follow_the_surface() -> None:
     moved = torch.roll(depth, shifts=(4, -6), dims=(2, 3))
     moved = torch.where(moved < 1, moved + 0.125, moved)
     before, after = model(depth, probabilities)[0], model(moved, probabilities)[0]
-    torch.testing.assert_close(after - before, torch.tensor([-6 / 24, 4 / 24, 0.125]).expand(1, 21, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        after - before, torch.tensor([-6 / 24, 4 / 24, 0.125]).expand(1, 21, 3), atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("contrast", [True, False])

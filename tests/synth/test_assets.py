@@ -9,7 +9,17 @@ import pytest
 
 from knuckle.errors import MissingExtraError, SettingsError
 from knuckle.synth import assets, soma
-from knuckle.synth.assets import BONES, FOREARM, FOREARM_MM, WRIST, HandAsset, anny_version, cache_folder, load_asset
+from knuckle.synth.assets import (
+    BONES,
+    FOREARM,
+    FOREARM_MM,
+    WRIST,
+    HandAsset,
+    anny_version,
+    cache_folder,
+    cut_forearm,
+    load_asset,
+)
 from knuckle.synth.hands import HandModel
 
 
@@ -36,20 +46,34 @@ def test_sizes_are_those_of_an_adult_hand(model: HandModel) -> None:
     assert -FOREARM_MM <= (vertices @ along).min() < -0.8 * FOREARM_MM
 
 
-def test_the_mesh_is_closed(model: HandModel) -> None:
-    """Every directed edge has its opposite, and exactly one: the cut through the forearm is filled, turned outward."""
-    faces = model.asset.faces
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).tolist()
+def assert_closed(asset: HandAsset) -> None:
+    """Every directed edge has its opposite, and exactly one: there is no hole, and no face is turned inside out."""
+    edges = np.concatenate([asset.faces[:, [0, 1]], asset.faces[:, [1, 2]], asset.faces[:, [2, 0]]]).tolist()
     directed = {tuple(edge) for edge in edges}
     assert len(directed) == len(edges)
     assert directed == {(b, a) for a, b in directed}
 
 
-def test_the_mesh_is_turned_outward(model: HandModel) -> None:
-    """The signed volume is that of a hand with a forearm, in mm³: about a litre."""
-    a, b, c = model.asset.vertices[model.asset.faces].transpose(1, 0, 2)
-    volume = (a * np.cross(b, c)).sum() / 6
-    assert 3e5 < volume < 1.5e6
+def volume(asset: HandAsset) -> float:
+    """Signed volume, mm³: positive if the faces are turned outward."""
+    a, b, c = asset.vertices[asset.faces].transpose(1, 0, 2)
+    return float((a * np.cross(b, c)).sum() / 6)
+
+
+def test_the_mesh_is_closed_and_turned_outward(model: HandModel) -> None:
+    assert_closed(model.asset)
+    assert 3e5 < volume(model.asset) < 1.5e6  # a hand with half a forearm: about a litre
+
+
+def test_a_cut_through_the_forearm_is_closed(model: HandModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assets, "FOREARM_MM", 60.0)
+    short = cut_forearm(model.asset)
+    along = (short.joints[WRIST] - short.joints[FOREARM]) / np.linalg.norm(short.joints[WRIST] - short.joints[FOREARM])
+    assert (short.vertices @ along).min() >= -60
+    assert_closed(short)
+    assert 1e5 < volume(short) < volume(model.asset)
+    np.testing.assert_allclose(short.weights.sum(axis=1), 1, atol=1e-9)
+    assert short.shape_vertices.shape == (model.asset.shapes.shape[1], *short.vertices.shape)
 
 
 def test_the_configured_cache_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

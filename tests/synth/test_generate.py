@@ -11,6 +11,7 @@ from knuckle.camera import Camera
 from knuckle.crop import CUBE_MM, CropBox
 from knuckle.data.store import CHUNK, Sample, SampleStore
 from knuckle.errors import SettingsError, StoreError
+from knuckle.synth import generate as generate_module
 from knuckle.synth.generate import SynthSettings, generate, generate_sample
 from knuckle.synth.hands import HandModel
 from knuckle.synth.sensor import NOISES
@@ -113,6 +114,15 @@ def test_coarse_centres_are_farther_off(soma: HandModel) -> None:
         return float(np.mean([np.linalg.norm(s.joints.mean(axis=0) - s.center) for s in samples]))
 
     assert off(1.0) > 1.5 * off(0.0)
+
+
+def test_what_lies_behind_the_cube_is_no_part(soma: HandModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cube too near to the camera cuts the hand off: the crop shows nothing there, and so do the labels."""
+    monkeypatch.setattr(generate_module, "sample_center_error", lambda rng, share: np.array([0.0, 0.0, -100.0]))
+    for index in range(8):
+        sample = generate_sample(soma, PLAIN, 12, index)
+        assert (box_of(sample).to_cube(sample.joints)[:, 2] > 1).any()
+        assert (sample.parts[sample.depth >= 1] == 0).all()
 
 
 @pytest.mark.parametrize(

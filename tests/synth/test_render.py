@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -133,6 +131,7 @@ def test_rasterize_leaves_out_what_cannot_be_seen(triangle: list) -> None:
 
 @pytest.mark.parametrize("gesture", ["open", "fist", "claw"])
 def test_rasterize_equals_embree_on_a_hand(soma: HandModel, gesture: str) -> None:
+    scenes, meshes = (pytest.importorskip(f"embreex.{name}") for name in ("rtcore_scene", "mesh_construction"))
     posing = Posing(soma)
     points = skin(posing.vertices, *soma.skinning, posing(PROTOTYPES[gesture]).maps)
     points = (points - points.mean(axis=0)) @ euler(25, 40, -30).T + [10, -5, 450]
@@ -141,8 +140,8 @@ def test_rasterize_equals_embree_on_a_hand(soma: HandModel, gesture: str) -> Non
     rasterize(points, faces, f, f, c, c, depth, face)
     v, u = np.mgrid[:size, :size]
     directions = np.stack([(u - c) / f, (v - c) / f, np.ones(u.shape)], axis=-1).reshape(-1, 3).astype(np.float32)
-    scene = EmbreeScene(robust=True)
-    TriangleMesh(scene, points.astype(np.float32), faces)
+    scene = scenes.EmbreeScene(robust=True)
+    meshes.TriangleMesh(scene, points.astype(np.float32), faces)
     hit = scene.run(np.zeros_like(directions), directions, query="DISTANCE").reshape(size, size)
     plain = np.where(hit < 1e6, hit, NOTHING)
     assert (np.isfinite(plain) != np.isfinite(depth)).sum() <= 3  # at the outline, by rounding

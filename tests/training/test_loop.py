@@ -15,10 +15,11 @@ from knuckle.training.loop import fit
 from knuckle.training.recipe import FitSettings
 
 SETTINGS = FitSettings(epochs=30, batch=8, rate=0.05, weight_decay=0, bfloat16=False, threads=1, seed=4)
+LONG = SETTINGS.model_copy(update={"epochs": 150, "rate": 0.2})
 SAMPLES = 20
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -52,7 +53,7 @@ def killing_at(step: int, loss: Callable) -> Callable:
         nonlocal asked
         asked += 1
         if asked == step:
-            raise Killed
+            raise KilledError
         return loss(indices)
 
     return wrapped
@@ -60,7 +61,7 @@ def killing_at(step: int, loss: Callable) -> Callable:
 
 def test_it_overfits_a_tiny_problem(tmp_path: Path) -> None:
     problem = Problem()
-    problem.fit(tmp_path)
+    problem.fit(tmp_path, LONG)
     assert problem.loss(np.arange(SAMPLES)).item() < 1e-4
     assert not problem.model.training
 
@@ -86,14 +87,12 @@ def test_any_number_of_steps_can_be_asked_for(tmp_path: Path, steps: int) -> Non
 
 
 @pytest.mark.parametrize("killed_at", [2, 3, 7, 40])
-def test_a_killed_run_ends_in_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
-) -> None:
+def test_a_killed_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int) -> None:
     monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", -1.0)
     whole = Problem(noise=0.1)
     whole.fit(tmp_path / "whole")
     killed = Problem(noise=0.1)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fit(
             killed.model,
             killing_at(killed_at, killed.loss),
@@ -153,6 +152,6 @@ def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
 
 def test_mixed_precision_learns_too(tmp_path: Path) -> None:
     problem = Problem()
-    problem.fit(tmp_path, SETTINGS.model_copy(update={"bfloat16": True}))
+    problem.fit(tmp_path, LONG.model_copy(update={"bfloat16": True}))
     assert problem.loss(np.arange(SAMPLES)).item() < 0.01
     assert problem.model.weight.dtype == torch.float32

@@ -1,0 +1,89 @@
+"""Step 1: the segmentation network learns a tiny problem, from measured pixels alone, and goes on after a kill."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from knuckle.segmentation.train import train_segmenter
+from knuckle.training import loop
+from knuckle.training.recipe import FitSettings, NetworkSettings, SegmentationRecipe
+
+RECIPE = SegmentationRecipe(
+    size=NetworkSettings(widths=(8, 8, 8), hidden=12),
+    fit=FitSettings(epochs=20, batch=8, rate=0.02, bfloat16=False, threads=1),
+)
+
+
+def problem(count: int = 16) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+    """A slanted plane in front of nothing: its near half is part 1, its far half part 7, a block in it is not hand."""
+    rng = np.random.default_rng(0)
+    depth, parts = np.ones((count, 48, 48), dtype=np.float16), np.zeros((count, 48, 48), dtype=np.uint8)
+    for index in range(count):
+        top, left = rng.integers(4, 12, size=2)
+        slope = np.linspace(-0.6, 0.6, 30)[:, None] + np.zeros(30)
+        depth[index, top : top + 30, left : left + 30] = slope
+        parts[index, top : top + 30, left : left + 30] = np.where(slope < 0, 1, 7)
+    return depth, parts
+
+
+def test_it_overfits_a_tiny_problem(tmp_path: Path) -> None:
+    depth, parts = problem()
+    seen = []
+    model = train_segmenter(RECIPE, depth, parts, tmp_path, lambda *at: seen.append(at))
+    assert not model.training
+    with torch.no_grad():
+        found = model(torch.from_numpy(depth).float()[:, None]).argmax(dim=1).numpy()
+    measured = depth < 1
+    assert (found[measured] == parts[measured]).mean() > 0.95
+    assert seen[-1][:2] == (40, 40)
+    assert (tmp_path / "weights.safetensors").exists()
+
+
+def short(**changes) -> SegmentationRecipe:
+    return RECIPE.model_copy(update={"fit": RECIPE.fit.model_copy(update={"epochs": 4, **changes})})
+
+
+def test_labels_where_nothing_is_measured_do_not_count(tmp_path: Path) -> None:
+    depth, parts = problem()
+    other = np.where(depth < 1, parts, 13).astype(np.uint8)
+    train_segmenter(short(), depth, parts, tmp_path / "a")
+    train_segmenter(short(), depth, other, tmp_path / "b")
+    one, two = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "ab")
+    assert one == two
+
+
+def test_a_run_depends_on_its_seed(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train_segmenter(short(seed=seed, epochs=1), *problem(), tmp_path / name)
+    a, b, c = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_a_killed_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "_LOG_STEPS", 1)
+
+    def kill(step: int, steps: int, loss: float) -> None:
+        if step == 4:
+            raise KeyboardInterrupt
+
+    train_segmenter(short(), *problem(), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_segmenter(short(), *problem(), tmp_path / "killed", kill)
+    steps: list[int] = []
+    train_segmenter(short(), *problem(), tmp_path / "killed", lambda step, *_: steps.append(step))
+    assert steps == [4, 5, 6, 7, 8]
+    whole, killed = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert whole == killed
+
+
+def test_the_paper_network_trains(tmp_path: Path) -> None:
+    recipe = short(batch=1, epochs=1 / 16).model_copy(update={"network": "paper"})
+    losses: list[float] = []
+    model = train_segmenter(recipe, *problem(), tmp_path, lambda step, steps, loss: losses.append(loss))
+    assert len(losses) == 1
+    assert np.isfinite(losses[0])
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
