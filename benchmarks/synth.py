@@ -20,6 +20,7 @@ from knuckle.errors import KnuckleError
 from knuckle.synth.generate import SynthSettings, generate, generate_sample
 from knuckle.synth.hands import HandModel
 
+SETS = [("makehuman", "mixed"), ("makehuman", "structured-light"), ("makehuman", "none"), ("soma", "mixed")]
 ASKED = 300.0  # noisy samples a second on 2 cores
 
 
@@ -45,7 +46,12 @@ def main(
     table.add_column("samples/s", justify="right")
     results: dict[str, float] = {}
     try:
-        for hand, noise in [("makehuman", "mixed"), ("makehuman", "structured-light"), ("makehuman", "none"), ("soma", "mixed")]:
+        for hand, noise in [
+            ("makehuman", "mixed"),
+            ("makehuman", "structured-light"),
+            ("makehuman", "none"),
+            ("soma", "mixed"),
+        ]:
             results[f"{hand}, {noise}"] = samples_per_second(SynthSettings(hand=hand, noise=noise), count, workers)
             table.add_row(f"{hand}, {noise}", f"{results[f'{hand}, {noise}']:.0f}")
     except KnuckleError as error:

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from knuckle import __version__, cli
+from knuckle import __version__
 from knuckle.anatomy import HAND21
-from knuckle.cli import FRAMES, app, main
+from knuckle.cli import app, inference, main
+from knuckle.cli.inference import FRAMES
 from knuckle.depth import write_depth
 from knuckle.networks import SHIPPED
 from knuckle.predictions import picture_paths
@@ -312,7 +313,7 @@ def test_help_loads_no_network_runtime() -> None:
 def test_demo_shows_every_bundled_frame(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "FRAMES", folder)
+    monkeypatch.setattr(inference, "FRAMES", folder)
     out = tmp_path / "picture.png"
     assert main(["demo", "--weights", str(folder / "weights"), "--out", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()

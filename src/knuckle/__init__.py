@@ -1,8 +1,8 @@
 """knuckle: the 3D pose of a hand from a single depth image.
 
-    camera = Camera.load("camera.json")
-    depth = read_depth("frame.png", unit_mm=camera.depth_unit_mm)
-    hand = HandPoseEstimator()(depth, camera)
+camera = Camera.load("camera.json")
+depth = read_depth("frame.png", unit_mm=camera.depth_unit_mm)
+hand = HandPoseEstimator()(depth, camera)
 """
 
 from knuckle.camera import Camera

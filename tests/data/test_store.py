@@ -29,6 +29,8 @@ def random_sample(rng: np.random.Generator) -> Sample:
         center=np.float32([5, -10, 500]),
         cube_mm=np.float32(250),
         camera=np.float32([500, 500, 319.5, 239.5, 640, 480]),
+        side=np.uint8(rng.integers(2)),
+        seed=rng.integers(1000, size=2),
     )
 
 

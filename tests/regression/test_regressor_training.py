@@ -89,3 +89,15 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pyte
     trained(tmp_path / "killed", short())
     whole, killed = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
     assert whole == killed
+
+
+def test_every_weight_learns() -> None:
+    """A layer without a gradient stays random and is not missed: the loss goes down without it."""
+    torch.manual_seed(0)
+    model = make_regressor(RECIPE)
+    crops = torch.from_numpy(problem(4)[0]).float()[:, None]
+    estimate, spread = model(crops, probabilities_of(crops))
+    (estimate.square().sum() + spread.log().sum()).backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.norm() > 0, name

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
-from knuckle.segmentation.train import train_segmenter
+from knuckle.segmentation.train import make_segmenter, train_segmenter
 from knuckle.training import loop
 from knuckle.training.recipe import FitSettings, NetworkSettings, SegmentationRecipe
 
@@ -87,3 +88,24 @@ def test_the_paper_network_trains(tmp_path: Path) -> None:
     assert len(losses) == 1
     assert np.isfinite(losses[0])
     assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("network", ["compact", "paper"])
+def test_every_weight_learns_in_either_precision(network: str) -> None:
+    """A layer without a gradient stays random and is not missed: the loss goes down without it."""
+    torch.manual_seed(0)
+    model = make_segmenter(RECIPE.model_copy(update={"network": network}))
+    depth, parts = problem(4)
+    crops, labels = torch.from_numpy(depth).float()[:, None], torch.from_numpy(parts).long()
+    gradients = []
+    for bfloat16 in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = F.cross_entropy(model(crops).float(), labels)
+        loss.backward()
+        gradients.append({name: weight.grad.clone() for name, weight in model.named_parameters()})
+    for name, exact in gradients[0].items():
+        assert exact.norm() > 0, name
+        if exact.norm() > 1e-6:  # a bias before a normalisation has no effect
+            alike = F.cosine_similarity(exact.flatten(), gradients[1][name].flatten(), dim=0)
+            assert alike > 0.5, name

@@ -50,7 +50,10 @@ def test_a_sample_keeps_the_contract(model: HandModel, noise: str) -> None:
             "center": ((3,), "float32"),
             "cube_mm": ((), "float32"),
             "camera": ((6,), "float32"),
+            "side": ((), "uint8"),
+            "seed": ((2,), "int64"),
         }
+        assert sample.seed.tolist() == [1, index]
         assert np.abs(sample.depth).max() <= 1
         assert sample.parts.max() <= 20
         assert (sample.parts > 0).sum() >= 60

@@ -35,7 +35,7 @@ class Noise(StrEnum):
 
 def synth(
     count: Annotated[int, typer.Option(help="How many samples.")],
-    out: Annotated[Path, typer.Option(help="The Zarr store to write; an unfinished one of the same kind is completed.")],
+    out: Annotated[Path, typer.Option(help="Zarr store to write; an unfinished one of the same kind is completed.")],
     seed: Annotated[int, typer.Option(min=0, help="Sample i depends on seed and i alone.")] = 0,
     hand: Annotated[HandName, typer.Option(help="MakeHuman: many shapes; SOMA: one, scaled.")] = HandName.makehuman,
     noise: Annotated[Noise, typer.Option(help="Sensor noise; mixed draws one for every sample.")] = Noise.mixed,

@@ -15,7 +15,10 @@ from knuckle.errors import StoreError
 CHUNK = 256
 """Samples a chunk: the unit that one worker writes and that a killed run may lose."""
 
-_LAYOUT = 1
+SIDES = ("right", "left")
+"""Meaning of a sample's `side`."""
+
+_LAYOUT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,8 @@ class Sample:
 
     depth (48, 48) float32 in [-1, 1]; parts (48, 48) uint8; joints (21, 3) and joints14 (14, 3) float32 mm in camera
     axes, NaN where there is no hand; center (3,) float32 mm and cube_mm: the cube; camera (6,) float32: fx, fy, cx, cy,
-    width, height. Synthetic hands are right hands.
+    width, height; side: index into `SIDES` (synthetic hands are right hands); seed (2,) int64: what a synthetic sample
+    was drawn from.
     """
 
     depth: NDArray[np.float32]
@@ -34,6 +38,8 @@ class Sample:
     center: NDArray[np.float32]
     cube_mm: np.float32
     camera: NDArray[np.float32]
+    side: np.uint8
+    seed: NDArray[np.int64]
 
 
 _ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
@@ -44,6 +50,8 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
     "center": ((3,), "float32"),
     "cube_mm": ((), "float32"),
     "camera": ((6,), "float32"),
+    "side": ((), "uint8"),
+    "seed": ((2,), "int64"),
 }
 assert set(_ARRAYS) == {field.name for field in fields(Sample)}
 

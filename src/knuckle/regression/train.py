@@ -36,14 +36,13 @@ def train_regressor(
     distance, plus the likelihood of the expected error under an exponential distribution of distances.
     """
     generator = torch.Generator().manual_seed(recipe.fit.seed)
-    run = torch.compile(model) if recipe.fit.compiled else model
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
         crops = augment(torch.from_numpy(depth[indices]).float()[:, None], generator)
         truth = torch.from_numpy(joints[indices])
         with torch.no_grad():
             probabilities = probabilities_of(crops)
-        estimate, spread = run(crops, probabilities)
+        estimate, spread = model(crops, probabilities)
         hand = ~truth.isnan().any(dim=2)  # (B, 21)
         distance = (estimate - truth.nan_to_num()).square().sum(dim=2).clamp_min(1e-8).sqrt()
         error = torch.where(hand, distance, torch.full_like(distance, _NO_HAND))

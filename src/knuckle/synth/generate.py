@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from knuckle.camera import Camera
 from knuckle.crop import CUBE_MM, CropBox
-from knuckle.data.store import Sample, SampleStore
+from knuckle.data.store import SIDES, Sample, SampleStore
 from knuckle.errors import SettingsError
 from knuckle.locate import hand_center
 from knuckle.synth.assets import BONES, FOREARM, WRIST, anny_version
@@ -56,14 +56,17 @@ class SynthSettings:
 def generate_sample(model: HandModel, settings: SynthSettings, seed: int, index: int) -> Sample:
     """Sample `index` of the set `seed`: depends on these two and the settings alone."""
     rng = np.random.default_rng([seed, index])
+    origin = np.array([seed, index], dtype=np.int64)
     while True:
-        sample = _try_sample(model, settings, rng)
+        sample = _try_sample(model, settings, origin, rng)
         if sample is not None:
             return sample
 
 
-def _try_sample(model: HandModel, settings: SynthSettings, rng: np.random.Generator) -> Sample | None:
-    """A random sample, or None where too little of the hand would be seen."""
+def _try_sample(
+    model: HandModel, settings: SynthSettings, origin: NDArray[np.int64], rng: np.random.Generator
+) -> Sample | None:
+    """A random sample, or None where too little of the hand would be seen. origin (2,): what seeded the generator."""
     camera, position = sample_camera(rng)
     points, joints, palm_joints = _sample_hand(model, position, rng)
     window = _window(camera, position, CUBE_MM / 2 + _MARGIN_MM)
@@ -95,6 +98,8 @@ def _try_sample(model: HandModel, settings: SynthSettings, rng: np.random.Genera
         center=center.astype(np.float32),
         cube_mm=np.float32(CUBE_MM),
         camera=np.array([camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height], dtype=np.float32),
+        side=np.uint8(SIDES.index("right")),
+        seed=origin,
     )
 
 

@@ -20,7 +20,6 @@ class FitSettings(_Strict):
     rate: float = Field(default=2e-3, gt=0, description="peak of the one-cycle schedule of AdamW")
     weight_decay: float = Field(default=0.01, ge=0)
     bfloat16: bool = Field(default=True, description="mixed precision: on CPUs with AVX-512 BF16 nearly twice as fast")
-    compiled: bool = Field(default=False, description="torch.compile: a third faster on CPU; needs a C++ compiler")
     threads: int = Field(default=2, ge=1)
     seed: int = Field(default=0, ge=0)
 
@@ -42,6 +41,7 @@ class SegmentationRecipe(_Strict):
 
     network: Literal["compact", "paper"] = "compact"
     size: NetworkSettings = NetworkSettings()
+    start: str | None = Field(None, description="weights (safetensors) of the same network to start from")
     not_hand_weight: float = Field(default=0.5, gt=0, description="of a measured pixel that is not hand, in the loss")
     fit: FitSettings = FitSettings()
 

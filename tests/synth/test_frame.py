@@ -1,0 +1,29 @@
+"""A whole rendered frame: the hand stands in front of the person, with labels and joints where it is."""
+
+import numpy as np
+import pytest
+
+from knuckle.camera import Camera
+from knuckle.synth.frame import render_frame
+from knuckle.synth.hands import HandModel
+
+CAMERA = Camera(fx=300, fy=300, cx=159.5, cy=119.5, width=320, height=240)
+
+
+@pytest.mark.parametrize("noise", ["none", "structured-light", "time-of-flight"])
+def test_the_hand_is_where_it_was_placed(soma: HandModel, noise: str) -> None:
+    frame = render_frame(soma, CAMERA, "open", (-60.0, 10.0, 600.0), (0.0, 0.0, 0.0), noise, np.random.default_rng(0))
+    assert frame.depth.shape == frame.parts.shape == (240, 320)
+    np.testing.assert_allclose(frame.joints.mean(axis=0), [-60, 10, 600], atol=1e-6)
+    assert set(np.unique(frame.parts)) == set(range(21))  # an open palm shows every part
+    assert abs(np.median(frame.depth[frame.parts > 0]) - 600) < 40
+    columns, rows = np.rint(CAMERA.project(frame.joints)).astype(int).T
+    assert (frame.parts[rows, columns] > 0).mean() > 0.7  # a tip may fall between two noisy pixels
+
+
+def test_fingers_of_an_upright_right_hand_point_up_with_the_thumb_to_the_right(soma: HandModel) -> None:
+    """Seen by the camera, palm towards it: the image of one's own raised hand in a friend's eyes."""
+    frame = render_frame(soma, CAMERA, "open", (0.0, 0.0, 600.0), (0.0, 0.0, 0.0), "none", np.random.default_rng(0))
+    wrist, index, middle_tip, pinky = frame.joints[[0, 5, 12, 17]]
+    assert middle_tip[1] < wrist[1] - 100
+    assert index[0] > pinky[0]
