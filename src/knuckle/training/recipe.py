@@ -41,7 +41,7 @@ class SegmentationRecipe(_Strict):
 
     network: Literal["compact", "paper"] = "compact"
     size: NetworkSettings = NetworkSettings()
-    start: str | None = Field(None, description="weights (safetensors) of the same network to start from")
+    start: str | None = Field(default=None, description="weights (safetensors) of the same network to start from")
     not_hand_weight: float = Field(default=0.5, gt=0, description="of a measured pixel that is not hand, in the loss")
     fit: FitSettings = FitSettings()
 
