@@ -290,7 +290,12 @@ def test_a_full_disk_is_named(folder: Path) -> None:
 
 def test_ctrl_c_is_quiet(folder: Path) -> None:
     command = [*RUN, *arguments(folder, *[folder / "hand.png"] * 5000), "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job's tests ignore it
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -43,7 +43,9 @@ def train(recipe: Recipe, stores: Sequence[str | Path], run: Path, progress: Pro
     if recipe.regression is None or (folder / "weights.safetensors").exists():
         return
     regressor = make_regressor(recipe.regression)
-    if recipe.regression.from_segmenter and isinstance(segmenter, CompactSegmenter):
+    if recipe.regression.start is not None:
+        load_weights(regressor, Path(recipe.regression.start))
+    elif recipe.regression.from_segmenter and isinstance(segmenter, CompactSegmenter):
         start_from(regressor, segmenter.trunk, segmenter.input.channels)
 
     def probabilities_of(crops: Tensor) -> Tensor:

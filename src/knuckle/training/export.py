@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,8 +43,21 @@ def export_onnx(
         )
     assert program is not None
     proto = program.model_proto
+    _forget_source(proto)
     proto.metadata_props.append(onnx.StringStringEntryProto(key="knuckle", value=role))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     onnx.save(proto, part)
     part.replace(path)
+
+
+def _forget_source(proto: Any) -> None:
+    """Drops what the exporter notes of the source code at every node: a shipped file names no path of the machine."""
+    del proto.metadata_props[:]
+    for item in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
+        del item.metadata_props[:]
+        item.doc_string = ""
+    for function in proto.functions:
+        for item in (function, *function.node):
+            del item.metadata_props[:]
+            item.doc_string = ""

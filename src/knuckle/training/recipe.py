@@ -51,6 +51,7 @@ class RegressionRecipe(_Strict):
 
     size: NetworkSettings = NetworkSettings()
     from_segmenter: bool = Field(default=True, description="start from the compact segmentation network's trunk")
+    start: str | None = Field(default=None, description="weights of the same network to start from instead")
     spread_weight: float = Field(
         default=0.1, ge=0, description="of the expected error's likelihood, beside the error itself"
     )
