@@ -13,10 +13,12 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from knuckle import HandPoseEstimator
+from knuckle.anatomy import HAND21
 from knuckle.data.store import SampleStore
 from knuckle.errors import KnuckleError
 from knuckle.metrics import class_accuracy, confusion_matrix, hand_iou, joint_errors, pixel_accuracy
@@ -41,8 +43,18 @@ def held_out(name: str, count: int, folder: Path) -> SampleStore:
     return SampleStore.open(path)
 
 
-def evaluate(estimator: HandPoseEstimator, store: SampleStore) -> dict[str, float]:
-    """Mean joint error in mm and part accuracies in % of one set."""
+def systematic_offsets(placed: NDArray, truth: NDArray) -> dict[str, float]:
+    """Length, mm, of each joint's median offset in the palm's own axes: how far apart two rigs put the same joint."""
+    along, across = truth[:, 9] - truth[:, 0], truth[:, 17] - truth[:, 5]  # wrist to middle mcp, index to pinky mcp
+    normal = np.cross(across, along)
+    axes = np.stack([np.cross(along, normal), along, normal], axis=1)  # (N, 3, 3), rows orthogonal
+    axes /= np.linalg.norm(axes, axis=2, keepdims=True)
+    offsets = np.median(np.einsum("nax,njx->nja", axes, placed - truth), axis=0)  # (21, 3) mm
+    return dict(zip(HAND21, np.linalg.norm(offsets, axis=1).tolist(), strict=True))
+
+
+def evaluate(estimator: HandPoseEstimator, store: SampleStore) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean joint error in mm and part accuracies in % of one set, and the systematic offset of every joint in mm."""
     depth, parts = store.read("depth"), store.read("parts")
     center, half = store.read("center"), store.read("cube_mm") / 2
     joints, confusion, spreads = [], np.zeros((21, 21), dtype=np.int64), []
@@ -54,8 +66,9 @@ def evaluate(estimator: HandPoseEstimator, store: SampleStore) -> dict[str, floa
         spreads.append(spread)
         confusion += confusion_matrix(probabilities.argmax(axis=1).astype(np.uint8), parts[start : start + BATCH])
     placed = np.concatenate(joints) * half[:, None, None] + center[:, None]
-    errors = joint_errors(placed, store.read("joints"))
-    return {
+    truth = store.read("joints")
+    errors = joint_errors(placed, truth)
+    result = {
         "joints_mm": float(errors.mean()),
         "tips_mm": float(errors[:, 4::4].mean()),
         "median_mm": float(np.median(errors)),
@@ -64,6 +77,7 @@ def evaluate(estimator: HandPoseEstimator, store: SampleStore) -> dict[str, floa
         "class_percent": 100 * class_accuracy(confusion),
         "hand_iou_percent": 100 * hand_iou(confusion),
     }
+    return result, systematic_offsets(placed, truth)
 
 
 def show(results: dict[str, dict[str, float]], count: int) -> None:
@@ -78,6 +92,16 @@ def show(results: dict[str, dict[str, float]], count: int) -> None:
     Console().print(table)
 
 
+def show_offsets(offsets: dict[str, dict[str, float]]) -> None:
+    """Prints a row a joint."""
+    table = Table(title="systematic offset of each joint, mm")
+    for column in ("joint", *offsets):
+        table.add_column(column, justify="left" if column == "joint" else "right")
+    for joint in HAND21:
+        table.add_row(joint, *(f"{values[joint]:.1f}" for values in offsets.values()))
+    Console().print(table)
+
+
 def main(
     count: Annotated[int, typer.Option(min=1, help="Hands in each set.")] = 2000,
     weights: Annotated[Path | None, typer.Option(help="Folder of the ONNX pair; by default the shipped one.")] = None,
@@ -87,13 +111,16 @@ def main(
     """Mean joint error and part accuracy of the networks on held-out synthetic hands."""
     try:
         estimator = HandPoseEstimator(weights)
-        results = {name: evaluate(estimator, held_out(name, count, out)) for name in SETS}
+        evaluations = {name: evaluate(estimator, held_out(name, count, out)) for name in SETS}
     except KnuckleError as error:
         typer.echo(f"accuracy: {error}", err=True)
         raise typer.Exit(2) from None
+    results = {name: result for name, (result, _) in evaluations.items()}
+    offsets = {name: offset for name, (_, offset) in evaluations.items()}
     show(results, count)
+    show_offsets(offsets)
     if as_json:
-        print(json.dumps(results))
+        print(json.dumps({"results": results, "offsets_mm": offsets}))
 
 
 if __name__ == "__main__":
