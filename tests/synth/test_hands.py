@@ -14,6 +14,7 @@ from knuckle.synth.pose import PROTOTYPES, pose_bones, sample_pose
 
 OPEN, FLAT, FIST = PROTOTYPES["open"], PROTOTYPES["flat"], PROTOTYPES["fist"]
 TIPS = [HAND21.index(f"{finger}_tip") for finger in FINGERS]
+IN_THE_PALM = [0, 1, 2, 5, 9, 13, 17]
 PINKY_KNUCKLE = HAND21.index("pinky_mcp")
 
 
@@ -85,7 +86,7 @@ def test_a_fist_brings_the_fingertips_to_the_palm(posed: Posing) -> None:
 @pytest.mark.parametrize("joint", ["mcp", "pip", "dip"])
 def test_flexion_moves_its_own_finger_to_the_palm(model: HandModel, posed: Posing, finger: int, joint: str) -> None:
     name = f"{FINGERS[finger]}_{joint}"
-    moved = posed(with_angle(name, 25)).joints - posed(FLAT).joints
+    moved = posed(with_angle(name, 25)).chain - posed(FLAT).chain
     assert moved[TIPS[finger]] @ model.palmar > 5
     beyond = HAND21.index(name) + 1
     still = [j for j in range(21) if JOINT_FINGER[j] != finger or (j < beyond and joint != "mcp")]
@@ -105,7 +106,7 @@ def test_flexion_moves_its_own_finger_to_the_palm(model: HandModel, posed: Posin
     ],
 )
 def test_the_other_angles_move_the_hand_as_named(model: HandModel, posed: Posing, name: str, towards: str) -> None:
-    before, after = posed(FLAT).joints, posed(with_angle(name, 15)).joints
+    before, after = posed(FLAT).chain, posed(with_angle(name, 15)).chain
     finger = FINGERS.index(name.split("_")[0]) if name.split("_")[0] in FINGERS else 2
     tip, start = after[TIPS[finger]], before[TIPS[finger]]
     to_pinky = before[PINKY_KNUCKLE] - start
@@ -117,7 +118,7 @@ def test_the_other_angles_move_the_hand_as_named(model: HandModel, posed: Posing
 
 
 def test_the_thumb_twists_about_its_metacarpal(posed: Posing) -> None:
-    before, after = posed(FLAT).joints, posed(with_angle("thumb_twist", 20)).joints
+    before, after = posed(FLAT).chain, posed(with_angle("thumb_twist", 20)).chain
     np.testing.assert_allclose(after[:3], before[:3], atol=1e-9)  # wrist, cmc and mcp stay
     assert np.linalg.norm(after[4] - before[4]) > 2
 
@@ -127,12 +128,12 @@ RIGID = [(0, 1), (0, 5), (0, 9), *((4 * f + s, 4 * f + s + 1) for f in range(5) 
 
 def test_bones_keep_their_lengths(posed: Posing) -> None:
     a, b = np.array(RIGID).T
-    rest = posed(FLAT).joints
+    rest = posed(FLAT).chain
     lengths = np.linalg.norm(rest[a] - rest[b], axis=1)
     rng = np.random.default_rng(0)
     for _ in range(20):
-        joints = posed(sample_pose(rng)).joints
-        np.testing.assert_allclose(np.linalg.norm(joints[a] - joints[b], axis=1), lengths, atol=1e-6)
+        chain = posed(sample_pose(rng)).chain
+        np.testing.assert_allclose(np.linalg.norm(chain[a] - chain[b], axis=1), lengths, atol=1e-6)
 
 
 def test_bones_stretch_by_their_factor(posed: Posing) -> None:
@@ -140,10 +141,10 @@ def test_bones_stretch_by_their_factor(posed: Posing) -> None:
     factors[[7, 12]] = 1.2, 0.8  # the index's middle and the middle finger's last phalanx
     plain = np.ones(BONES)
     bones = pose_bones(posed.model, posed.joints, posed.tips, FIST, factors, plain)
-    before, after = posed(FIST).joints, bones.joints
+    before, after = posed(FIST).chain, bones.chain
 
-    def length(joints: np.ndarray, a: int, b: int) -> float:
-        return float(np.linalg.norm(joints[a] - joints[b]))
+    def length(chain: np.ndarray, a: int, b: int) -> float:
+        return float(np.linalg.norm(chain[a] - chain[b]))
 
     assert length(after, 6, 7) == pytest.approx(1.2 * length(before, 6, 7))
     assert length(after, 11, 12) == pytest.approx(0.8 * length(before, 11, 12))
@@ -191,7 +192,7 @@ def test_visible_joints_lie_on_their_parts(model: HandModel) -> None:
             if not (0 <= row < 48 and 0 <= column < 48) or sample.depth[row, column] >= 1:
                 continue
             before = sample.joints[joint, 2] - (sample.center[2] + 125 * sample.depth[row, column])
-            if 0 <= before <= 25:
+            if 0 <= before <= (25 if joint in IN_THE_PALM else 13):  # deeper, and another finger may lie in front
                 right[joint] += sample.parts[row, column] in JOINT_PARTS[HAND21[joint]], 1
     assert (right[:, 1] >= 10).all()
     assert right[:, 0].sum() / right[:, 1].sum() >= 0.9

@@ -50,9 +50,9 @@ def test_crossing_fingers_collide(posed: Posing) -> None:
     bones = posed(PROTOTYPES["open"])
     index = slice(HAND21.index("index_mcp"), HAND21.index("index_tip") + 1)
     middle = slice(HAND21.index("middle_mcp"), HAND21.index("middle_tip") + 1)
-    crossed = bones.joints.copy()
-    crossed[index][-1] = bones.joints[middle][1]  # the index's tip inside the middle finger
-    assert collides(PosedBones(bones.maps, crossed))
+    crossed = bones.chain.copy()
+    crossed[index][-1] = bones.chain[middle][1]  # the index's tip inside the middle finger
+    assert collides(PosedBones(bones.maps, crossed, bones.joints))
 
 
 def test_a_thumb_through_the_fist_collides(posed: Posing) -> None:

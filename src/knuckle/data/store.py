@@ -18,7 +18,7 @@ CHUNK = 256
 SIDES = ("right", "left")
 """Meaning of a sample's `side`."""
 
-_LAYOUT = 2
+_LAYOUT = 3
 
 
 @dataclass(frozen=True, eq=False)

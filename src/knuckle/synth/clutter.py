@@ -132,7 +132,7 @@ def _other_hand(center: NDArray, model: HandModel, rng: np.random.Generator) -> 
     vertices, joints, tips = model.shaped(np.zeros(model.asset.shapes.shape[1]), rng.uniform(0.9, 1.1))
     stretch = np.ones(len(joints))
     bones = sample_posed(model, joints, tips, stretch, stretch, rng)
-    points = skin(vertices, *model.skinning, bones.maps) - bones.joints.mean(axis=0)
+    points = skin(vertices, *model.skinning, bones.maps) - bones.chain.mean(axis=0)
     points = points * [-1.0, 1.0, 1.0] @ random_rotation(rng).T
     where = center + _offset(rng, 110, -30, 180)
 

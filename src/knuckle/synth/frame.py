@@ -35,13 +35,14 @@ def render_frame(
 ) -> Frame:
     """One right hand in a gesture of `pose.PROTOTYPES`, in front of head, body and wall.
 
-    place: middle of the hand, mm; turn: pitch, yaw, roll in degrees from a hand held upright, palm to the camera.
+    place: middle of the points about which the bones turn, mm; turn: pitch, yaw, roll in degrees from a hand held
+    upright, palm to the camera.
     """
     vertices, joints, tips = model.shaped(np.zeros(model.asset.shapes.shape[1]), 1.0)
     stretch = np.ones(BONES)
     bones = pose_bones(model, joints, tips, PROTOTYPES[gesture], stretch, stretch)
     upright = np.stack([np.cross(model.distal, model.palmar), -model.distal, -model.palmar])
-    rotation, middle = euler(*turn) @ upright, bones.joints.mean(axis=0)
+    rotation, middle = euler(*turn) @ upright, bones.chain.mean(axis=0)
     points = (skin(vertices, *model.skinning, bones.maps) - middle) @ rotation.T + place
     depth = np.full((camera.height, camera.width), NOTHING)
     face = np.full(depth.shape, -1, dtype=np.int32)

@@ -116,7 +116,7 @@ def _sample_hand(
     forearm = bones.maps[FOREARM, :, :3] @ (rest_joints[WRIST] - rest_joints[FOREARM])
     rotation = sample_view(model, unit(forearm), rng)
     palm_joints = joints14(bones)
-    middle = bones.joints.mean(axis=0)
+    middle = bones.chain.mean(axis=0)
     points = skin(vertices, *model.skinning, bones.maps)
     return tuple((p - middle) @ rotation.T + position for p in (points, bones.joints, palm_joints))  # type: ignore[return-value]
 

@@ -29,6 +29,13 @@ def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
+def chain(joints: NDArray[np.float64], tips: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bone bases (21, 3) and tips (5, 3) in HAND21's order, (21, 3)."""
+    points = joints[JOINT_BONES]
+    points[4::4] = tips
+    return points
+
+
 @dataclass(frozen=True, eq=False)
 class HandModel:
     """A right hand ready to be posed.
@@ -78,6 +85,11 @@ class HandModel:
             ulnar=ulnar,
             palmar=palmar,
         )
+
+    @cached_property
+    def chain(self) -> NDArray[np.float64]:
+        """(21, 3) mm in HAND21's order, where the rig of the mean hand turns at rest, and its fingertips."""
+        return chain(self.asset.joints, _tips(self.asset.vertices, self.asset.joints, self.tip_vertices))
 
     @cached_property
     def face_labels(self) -> NDArray[np.uint8]:

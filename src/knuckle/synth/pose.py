@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.anatomy import POSE, POSE_MAX, POSE_MIN
-from knuckle.synth.hands import JOINT_BONES, LAST_BONES, PARENTS, HandModel, unit
+from knuckle.synth.hands import KNUCKLES, LAST_BONES, PARENTS, HandModel, chain, unit
+from knuckle.synth.landmarks import place_joints
 from knuckle.synth.skinning import apply_bone, bone_transforms, deepest_overlap
 
 _SPLAY = np.array([-1.0, -0.2, 0.6, 1.0])  # which way index..pinky fan out, ulnar positive
@@ -60,9 +61,14 @@ _TRIES = 30
 
 @dataclass(frozen=True, eq=False)
 class PosedBones:
-    """One posed hand, still in its rest frame: maps (21, 3, 4), joints (21, 3) in HAND21's order, mm."""
+    """One posed hand, still in its rest frame, mm.
+
+    maps (21, 3, 4); chain (21, 3): where the rig turns, and the fingertips; joints (21, 3): the anatomical joints (see
+    `landmarks`); both in HAND21's order.
+    """
 
     maps: NDArray[np.float64]
+    chain: NDArray[np.float64]
     joints: NDArray[np.float64]
 
 
@@ -104,18 +110,17 @@ def pose_bones(
     """Poses the bones of one shaped hand: joints (21, 3), tips (5, 3) at rest; pose (23,); stretches (21,)."""
     maps = bone_transforms(joints, PARENTS, model.axes, model.angles(pose), model.directions, lengths, widths)
     bases = np.einsum("bij,bj->bi", maps[:, :, :3], joints) + maps[:, :, 3]
-    posed = bases[JOINT_BONES]  # (21, 3) HAND21, tips still to be filled in
-    for finger, last in enumerate(LAST_BONES):
-        posed[4 + 4 * finger] = apply_bone(maps, last, tips[finger])
-    return PosedBones(maps, posed)
+    posed_tips = np.stack([apply_bone(maps, bone, tip) for bone, tip in zip(LAST_BONES, tips, strict=True)])
+    size = float(np.linalg.norm(joints[KNUCKLES[1]]) / np.linalg.norm(model.asset.joints[KNUCKLES[1]]))
+    return PosedBones(maps, chain(bases, posed_tips), place_joints(model, maps, chain(joints, tips), size))
 
 
 def collides(bones: PosedBones) -> bool:
     """Whether fingers interpenetrate by more than soft tissue gives way."""
-    chain = bones.joints[1:].reshape(5, 4, 3)  # finger, base to tip
-    starts = np.concatenate([chain[0, 1:3], chain[1:, :3].reshape(-1, 3)])
-    ends = np.concatenate([chain[0, 2:4], chain[1:, 1:4].reshape(-1, 3)])
-    size = np.linalg.norm(bones.joints[9] - bones.joints[0])  # wrist to middle knuckle
+    fingers = bones.chain[1:].reshape(5, 4, 3)  # base to tip
+    starts = np.concatenate([fingers[0, 1:3], fingers[1:, :3].reshape(-1, 3)])
+    ends = np.concatenate([fingers[0, 2:4], fingers[1:, 1:4].reshape(-1, 3)])
+    size = np.linalg.norm(bones.chain[9] - bones.chain[0])  # wrist to middle knuckle
     return deepest_overlap(starts, ends, _CAPSULE_RADIUS * size, _CAPSULE_FINGER) > _OVERLAP_MM
 
 
