@@ -28,6 +28,10 @@ class StoreError(KnuckleError, ValueError):
     """A store of samples is missing, damaged or of another layout."""
 
 
+class DictionaryError(KnuckleError, ValueError):
+    """A dictionary of label patches is missing, damaged, foreign or of another version."""
+
+
 class MissingExtraError(KnuckleError, ImportError):
     """A command needs an optional part of knuckle that is not installed."""
 
