@@ -30,17 +30,17 @@ if __name__ == "__main__":
 """
 
 
-def start(store: Path, count: int, workers: int) -> subprocess.Popen[str]:
+def start(store: Path, count: int, workers: int, errors: int | None = None) -> subprocess.Popen[str]:
     """A run in a process of its own, which prints a line when it begins and one after each shard."""
     program = store.parent / "run.py"
     program.write_text(RUN, encoding="utf-8")
     command = [sys.executable, str(program), str(store), str(count), str(workers), str(SHARD)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
 
 
 def killed(store: Path, count: int, workers: int, moments: random.Random) -> bool:
     """Starts a run and kills it at a random moment; False if it finished before."""
-    with start(store, count, workers) as run:
+    with start(store, count, workers, subprocess.DEVNULL) as run:  # Python warns of what a killed process leaves
         assert run.stdout is not None
         begun = time.monotonic()
         for _ in range(moments.randint(0, 4)):

@@ -78,7 +78,9 @@ def row(name: str, angles: np.ndarray, least: float, most: float) -> str:
     edge = np.mean((angles <= least) | (angles >= most))
     norm, used = (f"{a[name][0]} to {a[name][1]}" if name in a else "–" for a in (NORMS, USED))
     limits = f"{least:.0f} to {most:.0f}"
-    return f"| {name} | {limits} | {low:.0f} | {middle:.0f} | {high:.0f} | {100 * edge:.0f} % | {norm} | {used} |"
+    return (
+        f"| {name} | {limits} | {round(low)} | {round(middle)} | {round(high)} | {100 * edge:.0f} % | {norm} | {used} |"
+    )
 
 
 if __name__ == "__main__":

@@ -75,9 +75,9 @@ def test_distance_from_a_triangle_is_the_plain_one(seed: int) -> None:
 def test_an_open_surface_still_has_an_inside() -> None:
     """A finger cut off from its hand is a tube without an end: a box without its lid behaves alike, away from there."""
     lidless = np.delete(box(np.array([10.0, 10.0, 40.0])), [5, 11], axis=0)
-    points = np.array([[5.0, 5.0, 5.0], [5.0, 5.0, -2.0], [12.0, 5.0, 5.0], [5.0, 5.0, 48.0]])
+    points = np.array([[5.0, 5.0, 5.0], [5.0, 5.0, 38.0], [5.0, 5.0, -2.0], [12.0, 5.0, 5.0], [5.0, 5.0, 48.0]])
     found = signed_distances(points, lidless, 20.0)
-    np.testing.assert_allclose(found, [-5.0, 2.0, 2.0, np.hypot(5, 8)])
+    np.testing.assert_allclose(found, [-5.0, -5.0, 2.0, 2.0, np.hypot(5, 8)])
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_stored_gestures_touch(skins: dict[str, HandSkin], name: str, gesture: s
 @pytest.mark.parametrize("gesture", PROTOTYPES)
 def test_neighbouring_fingers_press_but_do_not_pass(skins: dict[str, HandSkin], gesture: str) -> None:
     for hand in skins.values():
-        assert hand.pressed(hand.posed(PROTOTYPES[gesture])) <= 5.0
+        assert hand.pressed(hand.posed(PROTOTYPES[gesture])) <= 4.0
 
 
 def test_the_search_brings_together_what_should_touch(skins: dict[str, HandSkin]) -> None:

@@ -107,7 +107,7 @@ def test_coarse_centres_are_farther_off(soma: HandModel) -> None:
 def test_what_lies_behind_the_cube_is_no_part(soma: HandModel) -> None:
     """Coarse centres leave some hands partly behind the cube: the crop shows nothing there, and so do the labels."""
     settings = SynthSettings(sensor="clean", clutter=False, coarse_share=1, empty_share=0)
-    batch = generate_samples(soma, settings, 12, range(60))
+    batch = generate_samples(soma, settings, 12, range(300))
     behind = batch["joints"][:, :, 2] - batch["center"][:, None, 2] > CUBE_MM / 2
     assert behind.any(axis=1).sum() >= 3
     assert (batch["parts"][batch["depth"] >= 1] == 0).all()

@@ -103,6 +103,14 @@ def test_edges_with_nothing_behind_are_open_and_fingers_are_passed_over() -> Non
     assert (walk_off(depth, hand, "right").rise == 12).all()
 
 
+def test_walks_out_of_the_frame_do_not_count() -> None:
+    depth = np.zeros((60, 100), dtype=np.float32)
+    depth[10:50, 80:90] = 500
+    edge = walk_off(depth, depth > 0, "right")
+    assert len(edge.width) == 0
+    assert np.isnan(edge.open_share)
+
+
 def test_holes_inside_and_around() -> None:
     depth = np.full((60, 60), 900, dtype=np.float32)
     depth[20:40, 20:40] = 500

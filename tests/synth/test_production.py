@@ -133,7 +133,7 @@ def test_killed_runs_go_on_to_the_same_bytes(tmp_path: Path) -> None:
     program = tmp_path / "run.py"
     program.write_text(PROGRAM, encoding="utf-8")
     moments = random.Random(5)
-    for lines, workers in ((1, 2), (3, 1), (2, 1)):
+    for lines, workers in ((3, 2), (1, 1), (2, 1)):
         killed(program, tmp_path / "killed.zarr", workers, lines, moments.uniform(0, 0.02))
         missing = SampleStore.open(tmp_path / "killed.zarr").missing_shards()
         assert missing
@@ -148,9 +148,9 @@ def test_only_what_is_missing_is_rendered_again(tmp_path: Path, alone: Path) -> 
     group = zarr.open_group(str(tmp_path / "hands.zarr"), mode="r+")
     group["joints"][8:16] = 0.25  # as a writer leaves it that was killed before it marked the shard
     group["done"][1] = 0
+    (tmp_path / "hands.zarr" / "seed" / "c" / "1" / "0.1234.partial").write_bytes(b"half")
     assert make(tmp_path / "hands.zarr") == [13, 8]
     assert make(tmp_path / "hands.zarr") == [21]
-    assert files(tmp_path / "hands.zarr").keys() - files(alone).keys() == {"done/c/1"} - files(alone).keys()
     assert files(tmp_path / "hands.zarr") == files(alone)
 
 

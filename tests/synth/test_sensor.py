@@ -79,6 +79,13 @@ def test_compiled_callers_get_the_same(sensor: str) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("sensor", SENSORS)
+def test_whole_millimetres_are_seen_as_any_others(sensor: str) -> None:
+    depth, labels = box_before_wall()
+    for one, other in zip(seen((depth, labels), sensor), seen((depth.astype(int), labels), sensor), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("sensor", NOISY)
 def test_it_depends_on_the_generator_alone(sensor: str) -> None:
     for one, other in zip(seen(box_before_wall(), sensor), seen(box_before_wall(), sensor), strict=True):
@@ -111,7 +118,7 @@ def test_labels_travel_with_the_surface(sensor: str, scene: Scene, seed: int, st
     box = carried == 5
     place = ndimage.binary_dilation(scene[1] == 5, np.ones((3, 3)), iterations=4)
     assert not (box & ~place).any()
-    assert (np.abs(measured[box] - scene[0].min()) < 31).all()
+    assert (np.abs(measured[box] - scene[0].min()) < 56).all()  # an outline's error and noise
     if sensor == "structured-light":
         assert not ((measured > 0) & (measured < scene[0].min() + 30) & ~box).any()
 
@@ -208,11 +215,11 @@ def test_the_projector_casts_its_shadow_to_the_right(sensor: str, baseline: floa
 
 def test_lights_in_a_row_cast_a_shadow_to_the_left_of_wide_objects_only() -> None:
     jump = FX * NEAREST_LIGHT_MM * (1 / 500 - 1 / 2400)  # px
-    wide, _ = seen(box_before_wall(500, 2400, 60), "time-of-flight")
+    wide, _ = seen(box_before_wall(500.0, 2400.0, 60), "time-of-flight")
     assert dark(wide, slice(int(60 - jump) + 2, 58)) > 0.95
     assert dark(wide, slice(10, int(60 - jump) - 3)) < 0.05
     assert dark(wide, slice(123, 155)) < 0.05
-    finger, _ = seen(box_before_wall(500, 2400, 10), "time-of-flight")
+    finger, _ = seen(box_before_wall(500.0, 2400.0, 10), "time-of-flight")
     assert dark(finger, slice(10, 57)) < 0.05
 
 
@@ -224,7 +231,7 @@ def test_an_outline_has_a_dark_rim(sensor: str, least: int, most: int) -> None:
 
 
 def test_near_pixels_on_a_time_of_flight_outline_lie_too_far() -> None:
-    measured, carried = seen(box_before_wall(500, 1500), "time-of-flight")
+    measured, carried = seen(box_before_wall(500.0, 1500.0), "time-of-flight")
     assert 3 < np.median(walk_off(measured, (measured > 0) & (measured < 700), "up").rise) < 40
     assert abs(np.median(measured[carried == 5]) - 500) < 1.5
 

@@ -158,7 +158,7 @@ def _mano_path(name: str) -> Path | None:
 def _load(path: Path) -> HandAsset | None:
     """The cached asset, or None where there is none or it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # given a path, np.load may leak it
             return HandAsset(**{field.name: arrays[field.name] for field in fields(HandAsset)})
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
         return None

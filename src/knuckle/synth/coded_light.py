@@ -6,6 +6,7 @@ wrong codes beside them.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knuckle.synth.compiled import njit
 from knuckle.synth.noise_fields import (
@@ -35,7 +36,9 @@ _STEP_MM, _JUMP_MM = 20.0, 60.0
 
 
 @njit()
-def see_coded_light(depth, labels, fx, strength, rng):
+def see_coded_light(
+    depth: NDArray, labels: NDArray[np.uint8], fx: float, strength: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """`sensor.measure` for coded light."""
     height, width = depth.shape
     measured = np.zeros((height, width), dtype=np.float32)
@@ -72,13 +75,13 @@ def see_coded_light(depth, labels, fx, strength, rng):
 
 
 @njit()
-def _lost(z, far, farther, beside, about, edge):
+def _lost(z: float, far: float, farther: float, beside: float, about: float, edge: float) -> bool:
     """Whether a pixel by an outline is lost.
 
     far, farther: greatest depth within 1 and 2 px; beside, about: least within 2 and 4 px; edge: the outline's wander.
     """
-    if z - about > _JUMP_MM and edge > -1.0:
+    if z - about > _JUMP_MM and edge > -2.0:
         return True  # behind an outline
     if z - beside > _STEP_MM:
-        return edge > -1.5  # behind a lower step, as between a thumb and the palm
+        return edge > -2.0  # behind a lower step, as between a thumb and the palm
     return far - z > _JUMP_MM or (farther - z > _JUMP_MM and edge > 0.5)  # the outline, and scallops of it

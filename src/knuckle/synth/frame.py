@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from knuckle.camera import Camera
 from knuckle.synth.assets import BONES, FOREARM, WRIST
 from knuckle.synth.hands import HandModel, unit
-from knuckle.synth.pose import PROTOTYPES, pose_bones
+from knuckle.synth.pose import pose_bones
+from knuckle.synth.prior import PROTOTYPES
 from knuckle.synth.render import NOTHING, draw_ellipsoid, draw_rectangle, rasterize
+from knuckle.synth.rotations import euler
 from knuckle.synth.sensor import measure
 from knuckle.synth.skinning import skin
-from knuckle.synth.view import euler
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ A model draws one number from the caller's generator, its key, and computes all 
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knuckle.synth.compiled import njit
 
@@ -17,13 +18,13 @@ _NEAREST_LIT_MM = 50.0  # what is nearer casts no shadow
 
 
 @njit()
-def draw_key(rng):
+def draw_key(rng: np.random.Generator) -> np.uint64:
     """A key (uint64) from a `numpy.random.Generator`."""
     return np.uint64(rng.random() * 9007199254740992.0)  # 2**53: as many bits as the draw has
 
 
-@njit(inline="always")
-def word(key, index):
+@njit()
+def word(key: np.uint64, index: int) -> np.uint64:
     """64 random bits (uint64) for each key and index (both integers ≥ 0)."""
     z = np.uint64(key) + (np.uint64(index) + np.uint64(1)) * _GOLDEN
     z = (z ^ (z >> np.uint64(30))) * _FIRST
@@ -31,14 +32,14 @@ def word(key, index):
     return z ^ (z >> np.uint64(31))
 
 
-@njit(inline="always")
-def uniform(bits):
+@njit()
+def uniform(bits: np.uint64) -> np.float32:
     """Uniform in [0, 1), from the upper 24 bits of a word."""
     return np.float32(np.int64(bits >> np.uint64(40))) * np.float32(1.0 / 16777216.0)
 
 
-@njit(inline="always")
-def normal(bits):
+@njit()
+def normal(bits: np.uint64) -> np.float32:
     """Nearly normal, mean 0 and variance 1, within ±3.5: the sum of the four 16-bit numbers in a word."""
     lower = (bits & _LOW) + ((bits >> np.uint64(16)) & _LOW)
     upper = ((bits >> np.uint64(32)) & _LOW) + (bits >> np.uint64(48))
@@ -46,7 +47,7 @@ def normal(bits):
 
 
 @njit()
-def smooth_grid(height, width, step, key):
+def smooth_grid(height: int, width: int, step: float, key: np.uint64) -> NDArray[np.float32]:
     """Normals on the nodes of a grid of `step` px over (height, width) px; `smooth_at` reads between them."""
     rows, columns = int(height / step) + 2, int(width / step) + 2
     grid = np.empty((rows, columns), dtype=np.float32)
@@ -56,8 +57,8 @@ def smooth_grid(height, width, step, key):
     return grid
 
 
-@njit(inline="always")
-def smooth_at(grid, y, x, per_step):
+@njit()
+def smooth_at(grid: NDArray[np.float32], y: int, x: int, per_step: np.float32) -> np.float32:
     """A grid's value at pixel (y, x), of about unit variance; per_step is 1/step of `smooth_grid`."""
     v, u = np.float32(y) * per_step, np.float32(x) * per_step
     i, j = int(v), int(u)
@@ -68,41 +69,49 @@ def smooth_at(grid, y, x, per_step):
 
 
 @njit()
-def nearest_around(depth, radius):
+def nearest_around(depth: NDArray, radius: int) -> NDArray[np.float32]:
     """(H, W) float32: the least depth within `radius` px along both axes."""
     return -_largest(-depth.astype(np.float32), radius)
 
 
 @njit()
-def farthest_around(depth, radius):
+def farthest_around(depth: NDArray, radius: int) -> NDArray[np.float32]:
     """(H, W) float32: the greatest depth within `radius` px along both axes."""
     return _largest(depth.astype(np.float32), radius)
 
 
 @njit()
-def _largest(image, radius):
-    """Largest value in a square window: first along the rows, then along the columns."""
+def _largest(image: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
+    """Largest value in a square window: first along the rows, then along the columns.
+
+    Each inner loop writes one array by a comparison: so the compiler makes vector instructions of it.
+    """
     height, width = image.shape
     rows = image.copy()
     for y in range(height):
         for shift in range(1, min(radius, width - 1) + 1):
             for x in range(width - shift):
-                rows[y, x] = max(rows[y, x], image[y, x + shift])
-                rows[y, x + shift] = max(rows[y, x + shift], image[y, x])
+                value, best = image[y, x + shift], rows[y, x]
+                rows[y, x] = value if value > best else best
+            for x in range(width - shift):
+                value, best = image[y, x], rows[y, x + shift]
+                rows[y, x + shift] = value if value > best else best
     out = rows.copy()
     for y in range(height):
         for shift in range(1, radius + 1):
             if y + shift < height:
                 for x in range(width):
-                    out[y, x] = max(out[y, x], rows[y + shift, x])
+                    value, best = rows[y + shift, x], out[y, x]
+                    out[y, x] = value if value > best else best
             if y >= shift:
                 for x in range(width):
-                    out[y, x] = max(out[y, x], rows[y - shift, x])
+                    value, best = rows[y - shift, x], out[y, x]
+                    out[y, x] = value if value > best else best
     return out
 
 
 @njit()
-def tangent(depth, y, x, fx):
+def tangent(depth: NDArray, y: int, x: int, fx: float) -> float:
     """Tangent of the angle between the surface at a pixel and the image plane; 0 across jumps in depth."""
     height, width = depth.shape
     z = depth[y, x]
@@ -115,7 +124,7 @@ def tangent(depth, y, x, fx):
 
 
 @njit()
-def cast_shadow(depth, fx, baseline_mm):
+def cast_shadow(depth: NDArray, fx: float, baseline_mm: float) -> NDArray[np.bool_]:
     """(H, W) True where a light beside the camera is blocked by something nearer.
 
     baseline_mm: how far left of the camera the light stands; shadows then fall to the right. Negative: right of it.

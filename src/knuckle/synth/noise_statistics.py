@@ -92,7 +92,7 @@ def flatness(depth: NDArray[np.float32], mask: NDArray[np.bool_], fx: float, win
     thinned = slice(None, None, 1 + len(top) // _MAX_WINDOWS)
     patches = views(depth, (window_px, window_px))[top[thinned], left[thinned]].astype(np.float64)  # (N, w, w)
     design = _surface_terms(window_px)  # (w², 7)
-    flat = patches.reshape(len(patches), -1)
+    flat = patches.reshape(len(patches), window_px**2)
     terms = flat @ np.linalg.pinv(design).T  # (N, 7)
     step = np.maximum(*(np.abs(np.diff(patches, axis=axis)).max(axis=(1, 2), initial=0) for axis in (1, 2)))
     slope = np.hypot(terms[:, 1], terms[:, 2]) * fx / terms[:, 0]

@@ -19,7 +19,7 @@ MIXED = -1
 """In place of a sensor's index in `SENSORS`: one that is drawn for each sample."""
 
 _CLEAN_SHARE = 0.1  # of the samples of mixed sensors
-_STRENGTH = (0.2, 1.2)  # of a sensor's noise
+_STRENGTH = (0.5, 2.0)  # of a sensor's noise: the frames that 1 was fitted to are few
 _EDGE_PX = 6  # rendered beyond the cube, so that the sensor's windows see past its edge
 _LEAST_PIXELS = 60  # of the hand that must be seen in the crop
 _SIGHT_PX = 64.0  # the cube's width in the coarse picture in which the hand's middle is found

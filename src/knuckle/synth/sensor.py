@@ -28,11 +28,14 @@ def measure(
     """
     if sensor not in SENSORS:
         raise SettingsError(f"there is no sensor {sensor!r}: choose one of {', '.join(SENSORS)}")
+    depth = np.asarray(depth, dtype=np.result_type(depth, np.float32))  # whole millimetres hold no "nothing"
     return measure_kind(depth, labels, fx, SENSORS.index(sensor), strength, rng)
 
 
 @njit()
-def measure_kind(depth, labels, fx, kind, strength, rng):
+def measure_kind(
+    depth: NDArray, labels: NDArray[np.uint8], fx: float, kind: int, strength: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """`measure` for compiled callers: kind is the index of the sensor in `SENSORS`, and is not checked."""
     if kind == 1:
         return see_structured_light(depth, labels, fx, strength, rng)
@@ -44,7 +47,7 @@ def measure_kind(depth, labels, fx, kind, strength, rng):
 
 
 @njit()
-def _see_clean(depth, labels):
+def _see_clean(depth: NDArray, labels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     measured = np.zeros(depth.shape, dtype=np.float32)
     carried = np.zeros(depth.shape, dtype=np.uint8)
     for y in range(depth.shape[0]):

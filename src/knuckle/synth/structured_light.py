@@ -6,6 +6,7 @@ The disparity's noise is that of a real frame (docs/sensors.md), far below their
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knuckle.synth.compiled import njit
 from knuckle.synth.noise_fields import (
@@ -28,12 +29,15 @@ RIPPLE_PX = 0.03
 """Disparity noise that windows share, 1 σ."""
 _RIPPLE = np.float32(1 / 9.0)  # 1/px: the width of a correlation window
 _EDGE = np.float32(1 / 3.0)  # 1/px: how fast an outline wanders
-_JITTER_PX = 0.3  # 1 σ of that wandering
+_JITTER_PX = 0.2  # 1 σ of that wandering
+_BLOTCH = -4.0  # rarely a whole patch is lost
 _SURFACE_MM = 40.0  # what differs by more within the window does not support it
 
 
 @njit()
-def see_structured_light(depth, labels, fx, strength, rng):
+def see_structured_light(
+    depth: NDArray, labels: NDArray[np.uint8], fx: float, strength: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """`sensor.measure` for structured light."""
     height, width = depth.shape
     measured = np.zeros((height, width), dtype=np.float32)
@@ -59,10 +63,12 @@ def see_structured_light(depth, labels, fx, strength, rng):
             if not np.isfinite(z) or shadow[from_y, from_x]:
                 continue
             lost = _lost_share(depth, from_y, from_x, fx, at_edge)
-            chance = smooth_at(loss, y, x, _EDGE)
-            if chance * strength < -4.0 or (lost > 0.0 and 1.0 / (1.0 + np.exp(-1.702 * chance)) < lost * strength):
+            if lost > 0.0 and _normal_share(smooth_at(loss, y, x, _EDGE)) < lost * strength:
                 continue
-            error = WHITE_PX * normal(word(pixels, 2 * (y * width + x))) + RIPPLE_PX * smooth_at(ripple, y, x, _RIPPLE)
+            patch = smooth_at(ripple, y, x, _RIPPLE)
+            if patch * strength < _BLOTCH:
+                continue
+            error = WHITE_PX * normal(word(pixels, 2 * (y * width + x))) + RIPPLE_PX * patch
             disparity = np.rint((fx * BASELINE_MM / z + strength * error) * 8.0) / 8.0
             if disparity > 0.0:
                 measured[y, x] = np.rint(fx * BASELINE_MM / disparity)  # the driver delivers whole millimetres
@@ -71,12 +77,18 @@ def see_structured_light(depth, labels, fx, strength, rng):
 
 
 @njit()
-def _moved(position, shift, count):
+def _normal_share(value: float) -> float:
+    """Share of a normal distribution below a value: the logistic approximation, within 0.01."""
+    return 1.0 / (1.0 + np.exp(-1.702 * value))
+
+
+@njit()
+def _moved(position: int, shift: float, count: int) -> int:
     return min(max(int(np.rint(position + shift)), 0), count - 1)
 
 
 @njit()
-def _lost_share(depth, y, x, fx, at_edge):
+def _lost_share(depth: NDArray, y: int, x: int, fx: float, at_edge: bool) -> float:
     """Probability of no measurement: from 65° of incidence on, and with less than 30 % of the window on the surface."""
     lost, slope = 0.0, tangent(depth, y, x, fx)
     if slope > 2.1445:  # tan 65°
@@ -87,7 +99,7 @@ def _lost_share(depth, y, x, fx, at_edge):
 
 
 @njit()
-def _support(depth, y, x):
+def _support(depth: NDArray, y: int, x: int) -> float:
     """Share of a 9×9 window (on a 5×5 subgrid) that lies on the same surface as its middle."""
     height, width = depth.shape
     z = depth[y, x]

@@ -7,6 +7,7 @@ lie alternately 1 mm too near and too far. Lights in a row cast one common shado
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from knuckle.synth.compiled import njit
 from knuckle.synth.noise_fields import (
@@ -26,24 +27,26 @@ STRIPE_MM = 1.0
 """By how much neighbouring lines differ from their mean."""
 NEAREST_LIGHT_MM, FARTHEST_LIGHT_MM = 20.0, 60.0
 """How far right of the camera the lights stand."""
-_JUMP_MM = 40.0
+_JUMP_MM = 60.0
 _SMOOTH = np.float32(1 / 3.0)  # 1/px: grain of the noise
 _EDGE = np.float32(1 / 3.0)  # 1/px: how fast an outline wanders
-_JITTER_PX = 0.2  # 1 σ of that wandering
+_JITTER_PX = 0.1  # 1 σ of that wandering
 _BLEED_MM = 24.0  # mean error of the near pixels on an outline
-_FLYING = 0.05  # share of mixed pixels that the driver keeps
-_RIM = 0.25  # share of the pixels one further out that it drops too
-_RELABEL_MM = 15.0  # a pixel pulled further than this shows no surface
+_FLYING = 0.03  # share of mixed pixels that the driver keeps
+_RIM = 0.2  # share of the pixels one further out that it drops too
+_RELABEL_MM = 40.0  # a pixel pulled further than this shows no surface
 
 
 @njit()
-def sigma_mm(z):
+def sigma_mm(z: float) -> float:
     """Standard deviation, mm, of the depth noise (without the stripes) at a distance of z mm."""
     return 1.4 + 0.09e-6 * z * z
 
 
 @njit()
-def see_time_of_flight(depth, labels, fx, strength, rng):
+def see_time_of_flight(
+    depth: NDArray, labels: NDArray[np.uint8], fx: float, strength: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """`sensor.measure` for time of flight."""
     height, width = depth.shape
     measured = np.zeros((height, width), dtype=np.float32)
@@ -83,19 +86,19 @@ def see_time_of_flight(depth, labels, fx, strength, rng):
                 lost = min((np.degrees(np.arctan(slope)) - 72.0) / 15.0, 1.0) * 0.5
                 if uniform(bits << np.uint64(8)) < lost * strength:
                     continue
-            error = 0.35 * normal(word(pixels, 2 * (y * width + x) + 1)) + 0.94 * smooth_at(grain, y, x, _SMOOTH)
+            error = 0.25 * normal(word(pixels, 2 * (y * width + x) + 1)) + 0.97 * smooth_at(grain, y, x, _SMOOTH)
             measured[y, x] = np.rint(z + strength * (sigma_mm(z) * error + stripe))
             carried[y, x] = label
     return measured, carried
 
 
 @njit()
-def _moved(position, shift, count):
+def _moved(position: int, shift: float, count: int) -> int:
     return min(max(int(np.rint(position + shift)), 0), count - 1)
 
 
 @njit()
-def _mix(z, near, far, wide, beyond, strength, bits):
+def _mix(z: float, near: float, far: float, wide: float, beyond: float, strength: float, bits: np.uint64) -> float:
     """Depth, mm, of a pixel on an outline; inf = lost.
 
     near and far: the range in 3×3 px; wide: the least depth in 5×5 px; beyond: from near to what lies behind it, where
