@@ -20,8 +20,9 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# real_frames.py needs depth frames that are not part of the project; the others need nothing.
-BENCHMARKS := latency synth accuracy $(if $(wildcard $(or $(KNUCKLE_SHARED_DATA),../shared/data)/frames),real_frames)
+# real_frames.py and sensor_noise.py need depth frames that are not part of the project; the others need nothing.
+REAL := $(if $(wildcard $(or $(KNUCKLE_SHARED_DATA),../shared/data)/frames),real_frames sensor_noise)
+BENCHMARKS := latency synth scale resume accuracy $(REAL)
 
 bench: $(VENV)/dev.stamp
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done

@@ -22,14 +22,15 @@ from knuckle.anatomy import HAND21
 from knuckle.data.store import SampleStore
 from knuckle.errors import KnuckleError
 from knuckle.metrics import class_accuracy, confusion_matrix, hand_iou, joint_errors, pixel_accuracy
-from knuckle.synth.generate import SynthSettings, generate
+from knuckle.synth.generate import SynthSettings
+from knuckle.synth.production import generate
 
 SETS = {
     "SOMA, structured light": ("soma", "structured-light", 90_001),
     "SOMA, time of flight": ("soma", "time-of-flight", 90_003),
     "MakeHuman, structured light": ("makehuman", "structured-light", 90_002),
     "MakeHuman, time of flight": ("makehuman", "time-of-flight", 90_004),
-    "MakeHuman, no noise": ("makehuman", "none", 90_005),
+    "MakeHuman, no noise": ("makehuman", "clean", 90_005),
 }
 ASKED = {"SOMA, structured light": (16.0, 70.0), "MakeHuman, structured light": (11.0, 80.0)}  # mm, % of hand pixels
 BATCH = 64
@@ -37,9 +38,9 @@ BATCH = 64
 
 def held_out(name: str, count: int, folder: Path) -> SampleStore:
     """The store of one set, made on first use."""
-    hand, noise, seed = SETS[name]
-    path = folder / f"held-out-{hand}-{noise}-{count}.zarr"
-    generate(path, SynthSettings(hand=hand, noise=noise, coarse_share=0, empty_share=0), count, seed)
+    hand, sensor, seed = SETS[name]
+    path = folder / f"held-out-{hand}-{sensor}-{count}.zarr"
+    generate(path, SynthSettings(hand=hand, sensor=sensor, coarse_share=0, empty_share=0), count, seed)
     return SampleStore.open(path)
 
 

@@ -1,9 +1,9 @@
-"""How many labelled, noisy samples a second the generator renders and stores.
+"""How many labelled samples a second the generator renders and stores, from end to end.
 
     python benchmarks/synth.py [--count 4000] [--workers 2] [--json]
 
 Compiling (numba, cached on disk) and the hand's asset are made beforehand and not counted; starting the worker
-processes and writing the store are.
+processes and writing the store are, so use a count of at least 20,000 for the rate of a long run.
 """
 
 import json
@@ -17,18 +17,22 @@ from rich.console import Console
 from rich.table import Table
 
 from knuckle.errors import KnuckleError
-from knuckle.synth.generate import SynthSettings, generate, generate_sample
+from knuckle.synth.generate import SynthSettings, generate_samples
 from knuckle.synth.hands import HandModel
+from knuckle.synth.production import generate
+from knuckle.synth.sensor import SENSORS
 
-SETS = [("makehuman", "mixed"), ("makehuman", "structured-light"), ("makehuman", "none"), ("soma", "mixed")]
-ASKED = 300.0  # noisy samples a second on 2 cores
+SETS = {
+    "makehuman, clean": SynthSettings(sensor="clean", clutter=False),
+    **{f"makehuman, {sensor}, clutter": SynthSettings(sensor=sensor) for sensor in (*SENSORS[1:], "mixed")},
+    "soma, mixed, clutter": SynthSettings(hand="soma"),
+}
+ASKED = {"clean": 900.0, "noisy with clutter": 350.0}  # samples a second on 2 cores
 
 
 def samples_per_second(settings: SynthSettings, count: int, workers: int) -> float:
     """Rate of one run into a fresh store."""
-    model = HandModel.load(settings.hand)
-    for index in range(50):  # compiles every branch
-        generate_sample(model, settings, 1, index)
+    generate_samples(HandModel.load(settings.hand), settings, 1, range(50))  # compiles what is not yet cached
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         generate(Path(folder) / "hands.zarr", settings, count, seed=0, workers=workers)
@@ -40,20 +44,16 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Throughput of the generator for both hands and each noise."""
-    table = Table(title=f"synthesis, {workers} workers, {count} samples (asked: {ASKED:.0f}/s, noisy)")
-    table.add_column("hand, noise")
+    """Throughput of the generator for both hands and each sensor."""
+    asked = ", ".join(f"{rate:.0f}/s {what}" for what, rate in ASKED.items())
+    table = Table(title=f"synthesis, {workers} workers, {count} samples a row (asked: {asked})")
+    table.add_column("what")
     table.add_column("samples/s", justify="right")
     results: dict[str, float] = {}
     try:
-        for hand, noise in [
-            ("makehuman", "mixed"),
-            ("makehuman", "structured-light"),
-            ("makehuman", "none"),
-            ("soma", "mixed"),
-        ]:
-            results[f"{hand}, {noise}"] = samples_per_second(SynthSettings(hand=hand, noise=noise), count, workers)
-            table.add_row(f"{hand}, {noise}", f"{results[f'{hand}, {noise}']:.0f}")
+        for what, settings in SETS.items():
+            results[what] = samples_per_second(settings, count, workers)
+            table.add_row(what, f"{results[what]:.0f}")
     except KnuckleError as error:
         typer.echo(f"synth: {error}", err=True)
         raise typer.Exit(2) from None

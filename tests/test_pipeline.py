@@ -13,7 +13,8 @@ from knuckle.estimator import HandPoseEstimator
 from knuckle.pipeline import export, train
 from knuckle.segmentation.network import part_probabilities
 from knuckle.segmentation.train import make_segmenter
-from knuckle.synth.generate import SynthSettings, generate
+from knuckle.synth.generate import SynthSettings
+from knuckle.synth.production import generate
 from knuckle.training.checkpoint import load_weights
 from knuckle.training.recipe import FitSettings, NetworkSettings, Recipe, RegressionRecipe, SegmentationRecipe
 

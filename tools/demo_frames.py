@@ -16,7 +16,7 @@ from knuckle.synth.frame import render_frame
 from knuckle.synth.hands import HandModel
 
 CAMERA = Camera(fx=575.8, fy=575.8, cx=319.5, cy=239.5, width=640, height=480, depth_unit_mm=1.0)
-SCENES = {  # gesture, place mm, pitch, yaw and roll, noise
+SCENES = {  # gesture, place mm, pitch, yaw and roll, sensor
     "1-open": ("open", (-60.0, 0.0, 620.0), (8.0, -28.0, -8.0), "structured-light"),
     "2-point": ("point", (-110.0, 40.0, 700.0), (12.0, -35.0, 25.0), "time-of-flight"),
     "3-ok": ("ok", (40.0, 10.0, 560.0), (5.0, 30.0, 10.0), "structured-light"),
@@ -29,8 +29,8 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     model = HandModel.load("soma")
     CAMERA.save(folder / "camera.json")
-    for seed, (name, (gesture, place, turn, noise)) in enumerate(SCENES.items()):
-        frame = render_frame(model, CAMERA, gesture, place, turn, noise, np.random.default_rng(seed))
+    for seed, (name, (gesture, place, turn, sensor)) in enumerate(SCENES.items()):
+        frame = render_frame(model, CAMERA, gesture, place, turn, sensor, np.random.default_rng(seed))
         write_depth(folder / f"{name}.png", frame.depth, unit_mm=1.0)
 
 

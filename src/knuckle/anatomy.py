@@ -78,13 +78,17 @@ POSE = (
     "wrist_flexion",
     "wrist_deviation",
     "thumb_palmar_abduction",
-    "thumb_radial_abduction",
+    "thumb_ulnar_adduction",
     "thumb_twist",
     "thumb_mcp",
     "thumb_ip",
     *(f"{finger}_{angle}" for finger in FINGERS[1:] for angle in ("mcp", "abduction", "pip", "dip")),
 )
-"""The 23 angles (degrees) that pose a hand; flexion is positive, and so are ulnar deviation and ulnar abduction."""
+"""The 23 angles (degrees) that pose a hand; flexion is positive, and so is what leads to the ulnar side."""
 
-POSE_MIN = np.array([-50, -20, -5, -15, -15, -5, -10, *([-20, -12, -3, -3] * 4)], dtype=float)  # (23,) degrees
-POSE_MAX = np.array([60, 30, 50, 38, 35, 50, 75, *([88, 12, 105, 75] * 4)], dtype=float)  # (23,) degrees
+_FINGER_MIN = [[-30, abduction, -5, -5] for abduction in (-18, -12, -16, -24)]  # of mcp, abduction, pip, dip
+_FINGER_MAX = [[90, abduction, 110, 80] for abduction in (20, 12, 16, 22)]
+
+POSE_MIN = np.array([-70, -20, -5, -20, -15, -10, -15, *np.ravel(_FINGER_MIN)], dtype=float)  # (23,) degrees
+POSE_MAX = np.array([80, 30, 55, 45, 45, 55, 80, *np.ravel(_FINGER_MAX)], dtype=float)  # (23,) degrees
+"""Physiological limits of every angle. Thumb's base and abduction count from the rig's rest; sources: docs/pose.md."""

@@ -16,6 +16,7 @@ from knuckle.synth.assets import (
     WRIST,
     HandAsset,
     anny_version,
+    asset_version,
     cache_folder,
     cut_forearm,
     load_asset,
@@ -98,8 +99,39 @@ def test_an_asset_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         np.testing.assert_array_equal(getattr(again, field.name), getattr(built, field.name))
 
 
+@pytest.mark.parametrize("damage", ["cut", "emptied", "foreign", "other arrays", "scribbled"])
+def test_a_damaged_cached_asset_is_built_anew(tmp_path: Path, damage: str) -> None:
+    built = load_asset("soma", tmp_path)
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    if damage == "other arrays":
+        np.savez(path, vertices=built.vertices)
+    else:
+        data[len(data) // 3 : len(data) // 3 + 64] = bytes(64)
+        path.write_bytes({"cut": data[:1000], "emptied": b"", "foreign": b"not an archive", "scribbled": data}[damage])
+    again = load_asset("soma", tmp_path)
+    for field in fields(HandAsset):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(built, field.name))
+    assert list(tmp_path.iterdir()) == [path]
+    with np.load(path) as arrays:
+        assert set(arrays) == {field.name for field in fields(HandAsset)}
+
+
+@pytest.mark.parametrize("name", ["makehuman", "soma"])
+def test_the_version_of_a_built_hand_is_anny_s(name: str) -> None:
+    assert asset_version(name) == anny_version() == importlib.metadata.version("anny")
+
+
+@pytest.mark.parametrize("name", ["mano", "mano:", "soma:x", "MANO:x"])
+def test_only_mano_takes_a_path(name: str) -> None:
+    with pytest.raises(SettingsError):
+        load_asset(name)
+
+
 def test_an_unknown_hand_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match=r"^there is no hand called 'foot': choose one of makehuman, soma$"):
+    with pytest.raises(
+        SettingsError, match=r"^there is no hand called 'foot': choose one of makehuman, soma, mano:PATH$"
+    ):
         load_asset("foot")
 
 

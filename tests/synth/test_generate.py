@@ -1,22 +1,20 @@
-"""Samples and stores of them: what they depend on, and that their arrays fit together."""
+"""Samples: what they depend on, and that their arrays fit together."""
 
-from dataclasses import astuple, fields
-from pathlib import Path
+from dataclasses import astuple, fields, replace
 
 import numpy as np
 import pytest
-import zarr
+from numpy.typing import NDArray
 
 from knuckle.camera import Camera
 from knuckle.crop import CUBE_MM, CropBox
-from knuckle.data.store import CHUNK, Sample, SampleStore
-from knuckle.errors import SettingsError, StoreError
-from knuckle.synth import generate as generate_module
-from knuckle.synth.generate import SynthSettings, generate, generate_sample
+from knuckle.data.store import SIDES, Sample
+from knuckle.errors import SettingsError
+from knuckle.synth.generate import SynthSettings, generate_sample, generate_samples
 from knuckle.synth.hands import HandModel
-from knuckle.synth.sensor import NOISES
+from knuckle.synth.sensor import SENSORS
 
-PLAIN = SynthSettings(hand="soma", noise="none", clutter=False, coarse_share=0, empty_share=0)
+PLAIN = SynthSettings(hand="soma", sensor="clean", clutter=False, coarse_share=0, empty_share=0)
 
 
 def box_of(sample: Sample) -> CropBox:
@@ -24,23 +22,10 @@ def box_of(sample: Sample) -> CropBox:
     return CropBox(sample.center, Camera(fx, fy, cx, cy, int(width), int(height)), float(sample.cube_mm))
 
 
-def stored(path: Path) -> dict[str, bytes]:
-    store = SampleStore.open(path)
-    return {field.name: store.read(field.name).tobytes() for field in fields(Sample)}
-
-
-@pytest.fixture(scope="module")
-def store_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A chunk and one sample more, written by one worker."""
-    path = tmp_path_factory.mktemp("synth") / "hands.zarr"
-    generate(path, SynthSettings(hand="soma"), CHUNK + 1, seed=3, workers=1)
-    return path
-
-
-@pytest.mark.parametrize("noise", ["mixed", *NOISES])
-def test_a_sample_keeps_the_contract(model: HandModel, noise: str) -> None:
+@pytest.mark.parametrize("sensor", ["mixed", *SENSORS])
+def test_a_sample_keeps_the_contract(model: HandModel, sensor: str) -> None:
     for index in range(8):
-        sample = generate_sample(model, SynthSettings(noise=noise, empty_share=0), 1, index)
+        sample = generate_sample(model, SynthSettings(sensor=sensor, empty_share=0), 1, index)
         forms = {field.name: getattr(sample, field.name) for field in fields(Sample)}
         assert {name: (np.shape(value), value.dtype.name) for name, value in forms.items()} == {
             "depth": ((48, 48), "float32"),
@@ -112,26 +97,71 @@ def test_empty_crops_have_no_joints_and_no_parts(soma: HandModel) -> None:
 
 def test_coarse_centres_are_farther_off(soma: HandModel) -> None:
     def off(share: float) -> float:
-        settings = SynthSettings(noise="none", clutter=False, coarse_share=share, empty_share=0)
+        settings = SynthSettings(sensor="clean", clutter=False, coarse_share=share, empty_share=0)
         samples = [generate_sample(soma, settings, 8, index) for index in range(20)]
         return float(np.mean([np.linalg.norm(s.joints.mean(axis=0) - s.center) for s in samples]))
 
     assert off(1.0) > 1.5 * off(0.0)
 
 
-def test_what_lies_behind_the_cube_is_no_part(soma: HandModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cube too near to the camera cuts the hand off: the crop shows nothing there, and so do the labels."""
-    monkeypatch.setattr(generate_module, "sample_center_error", lambda rng, share: np.array([0.0, 0.0, -100.0]))
-    for index in range(8):
-        sample = generate_sample(soma, PLAIN, 12, index)
-        assert (box_of(sample).to_cube(sample.joints)[:, 2] > 1).any()
-        assert (sample.parts[sample.depth >= 1] == 0).all()
+def test_what_lies_behind_the_cube_is_no_part(soma: HandModel) -> None:
+    """Coarse centres leave some hands partly behind the cube: the crop shows nothing there, and so do the labels."""
+    settings = SynthSettings(sensor="clean", clutter=False, coarse_share=1, empty_share=0)
+    batch = generate_samples(soma, settings, 12, range(300))
+    behind = batch["joints"][:, :, 2] - batch["center"][:, None, 2] > CUBE_MM / 2
+    assert behind.any(axis=1).sum() >= 3
+    assert (batch["parts"][batch["depth"] >= 1] == 0).all()
+
+
+def test_left_hands_are_mirrored(soma: HandModel) -> None:
+    """Along the palm × across it towards the index points out of a right hand's back; fingers curl the other way."""
+
+    def handedness(side: str) -> NDArray:
+        joints = generate_samples(soma, SynthSettings(sensor="clean", side=side, empty_share=0), 3, range(30))["joints"]
+        across, along = joints[:, 5] - joints[:, 17], joints[:, 9] - joints[:, 0]
+        curl = joints[:, [8, 12, 16, 20]].mean(axis=1) - joints[:, [5, 9, 13, 17]].mean(axis=1)
+        return (np.cross(along, across) * curl).sum(axis=1)  # fingers curl towards the palm
+
+    assert (handedness("right") < 0).mean() > 0.8
+    assert (handedness("left") > 0).mean() > 0.8
+    assert (generate_samples(soma, SynthSettings(side="left"), 3, range(2))["side"] == SIDES.index("left")).all()
+
+
+def test_a_left_hand_is_the_mirror_image_of_the_right(soma: HandModel) -> None:
+    """The same draws, of which the side changes none: joints about the hand's place have the opposite x."""
+    settings = [replace(PLAIN, side=side) for side in ("right", "left")]
+    right, left = (generate_samples(soma, s, 4, range(10)) for s in settings)
+    np.testing.assert_array_equal(right["camera"], left["camera"])
+    place = (right["joints"][..., 0] + left["joints"][..., 0]) / 2
+    np.testing.assert_allclose(place, np.broadcast_to(place[:, :1], place.shape), atol=1e-2)
+    np.testing.assert_allclose(right["joints"][..., 1:], left["joints"][..., 1:], atol=1e-3)
+
+
+def test_stacked_samples_are_the_single_ones(soma: HandModel) -> None:
+    batch = generate_samples(soma, PLAIN, 3, [5, 2])
+    assert set(batch) == {field.name for field in fields(Sample)}
+    for i, index in enumerate((5, 2)):
+        sample = generate_sample(soma, PLAIN, 3, index)
+        for name, array in batch.items():
+            np.testing.assert_array_equal(array[i], getattr(sample, name))
+
+
+@pytest.mark.parametrize("changed", [{"mix": (1, 0, 0)}, {"mix": (0, 0, 1)}, {"any_view_share": 1}])
+def test_poses_and_views_are_as_asked(soma: HandModel, changed: dict) -> None:
+    """The same draws under other shares give other hands."""
+    plain, other = (generate_samples(soma, s, 3, range(6))["joints"] for s in (PLAIN, replace(PLAIN, **changed)))
+    assert not np.array_equal(plain, other)
 
 
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"noise": "snow"}, "'snow'"),
+        ({"sensor": "snow"}, "sensor 'snow'"),
+        ({"side": "up"}, "side 'up'"),
+        ({"any_view_share": 2.0}, "any_view_share .* 2.0"),
+        ({"mix": (0.5, 0.5, 0.5)}, r"mix .* \(0.5, 0.5, 0.5\)"),
+        ({"mix": (1.5, -0.5, 0.0)}, r"mix .* \(1.5, -0.5, 0.0\)"),
+        ({"mix": (1.0,)}, r"mix .* \(1.0,\)"),
         ({"empty_share": 1.5}, "empty_share .* 1.5"),
         ({"coarse_share": -0.1}, "coarse_share .* -0.1"),
         ({"coarse_share": float("nan")}, "coarse_share .* nan"),
@@ -140,54 +170,3 @@ def test_what_lies_behind_the_cube_is_no_part(soma: HandModel, monkeypatch: pyte
 def test_impossible_settings_are_refused_by_name(wrong: dict, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         SynthSettings(**wrong)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"count": 0}, "count .* 0"),
-        ({"seed": -1}, "seed .* -1"),
-        ({"workers": -2}, "workers .* -2"),
-        ({"settings": SynthSettings(hand="foot")}, "'foot'"),
-    ],
-)
-def test_impossible_orders_are_refused_and_leave_no_store(tmp_path: Path, wrong: dict, named: str) -> None:
-    order = {"settings": PLAIN, "count": 1, "seed": 0, "workers": 1} | wrong
-    with pytest.raises(SettingsError, match=named):
-        generate(tmp_path / "hands.zarr", **order)
-    assert not (tmp_path / "hands.zarr").exists()
-
-
-def test_a_store_holds_the_samples_in_order(soma: HandModel, store_path: Path) -> None:
-    store = SampleStore.open(store_path)
-    assert len(store) == CHUNK + 1
-    assert store.recipe["seed"] == 3
-    for index in (0, 100, CHUNK):
-        sample = generate_sample(soma, SynthSettings(hand="soma"), 3, index)
-        for field in fields(Sample):
-            np.testing.assert_array_equal(store.read(field.name, index, index + 1)[0], getattr(sample, field.name))
-
-
-def test_the_number_of_workers_changes_nothing(tmp_path: Path, store_path: Path) -> None:
-    done: list[int] = []
-    generate(tmp_path / "two.zarr", SynthSettings(hand="soma"), CHUNK + 1, seed=3, workers=2, progress=done.append)
-    assert stored(tmp_path / "two.zarr") == stored(store_path)
-    assert sum(done) == CHUNK + 1
-
-
-def test_a_killed_run_goes_on_to_the_same_bytes(store_path: Path) -> None:
-    before = stored(store_path)
-    group = zarr.open_group(str(store_path), mode="r+")
-    group["depth"][CHUNK:] = 0.25  # as a writer leaves it that was killed before it marked the chunk
-    group["done"][1] = 0
-    with pytest.raises(StoreError):
-        SampleStore.open(store_path).read("depth")
-    done: list[int] = []
-    generate(store_path, SynthSettings(hand="soma"), CHUNK + 1, seed=3, workers=1, progress=done.append)
-    assert done == [CHUNK, 1]
-    assert stored(store_path) == before
-
-
-def test_a_store_of_other_samples_is_not_written_to(store_path: Path) -> None:
-    with pytest.raises(StoreError, match="holds other samples"):
-        generate(store_path, SynthSettings(hand="soma"), CHUNK + 1, seed=4, workers=1)

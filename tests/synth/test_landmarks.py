@@ -9,8 +9,9 @@ from posing import Posing
 from knuckle.anatomy import FINGERS, HAND21, POSE
 from knuckle.synth.assets import BONES
 from knuckle.synth.hands import HandModel
-from knuckle.synth.landmarks import joint_offsets
-from knuckle.synth.pose import PROTOTYPES, pose_bones, sample_pose
+from knuckle.synth.landmarks import CARRIERS, joint_offsets, place_joints
+from knuckle.synth.pose import pose_bones
+from knuckle.synth.prior import DEFAULT_MIX, PROTOTYPES, sample_pose
 from knuckle.synth.skinning import skin
 
 MCP = [HAND21.index(f"{finger}_mcp") for finger in FINGERS[1:]]
@@ -47,7 +48,7 @@ def test_joints_stay_in_the_flesh_in_most_poses(model: HandModel, posed: Posing)
     rng = np.random.default_rng(0)
     inside = []
     for _ in range(12):
-        bones = posed(sample_pose(rng))
+        bones = posed(sample_pose(DEFAULT_MIX, rng))
         vertices = skin(posed.vertices, *model.skinning, bones.maps)
         inside.append(winding_number(bones.joints, vertices, model.asset.faces))
     assert (np.abs(inside) > 0.5).mean() > 0.95
@@ -85,6 +86,16 @@ def test_finger_lengths_are_an_adults(model: HandModel) -> None:
     np.testing.assert_allclose(lengths, [78.0, 88.4, 84.3, 66.8], rtol=0.1)
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_joints_are_halfway_between_where_their_two_bones_carry_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets, chain = rng.normal(size=(2, 21, 3)) * 20
+    maps = rng.normal(size=(BONES, 3, 4))
+    rest = chain + 1.1 * offsets
+    plain = [np.mean([maps[bone] @ [*rest[joint], 1] for bone in CARRIERS[joint]], axis=0) for joint in range(21)]
+    np.testing.assert_allclose(place_joints(offsets, maps, chain, 1.1), plain, atol=1e-9)
+
+
 def test_the_palm_carries_its_joints(posed: Posing) -> None:
     """Thumb and fingers bend and leave wrist, cmc and (nearly) mcp where they are."""
     rest = posed(np.zeros(len(POSE))).joints
@@ -110,7 +121,7 @@ def test_a_joint_inside_a_finger_moves_half_as_far_as_its_outer_bone(posed: Posi
 @settings(max_examples=20)
 @given(st.floats(0.7, 1.4), st.integers(0, 2**32 - 1))
 def test_joints_scale_with_the_hand(soma: HandModel, scale: float, seed: int) -> None:
-    pose, plain = sample_pose(np.random.default_rng(seed)), np.ones(BONES)
+    pose, plain = sample_pose(DEFAULT_MIX, np.random.default_rng(seed)), np.ones(BONES)
     shape = np.zeros(0)
     (_, joints, tips), (_, big_joints, big_tips) = soma.shaped(shape, 1.0), soma.shaped(shape, scale)
     small = pose_bones(soma, joints, tips, pose, plain, plain).joints

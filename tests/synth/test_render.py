@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from posing import Posing
 
 from knuckle.synth.hands import HandModel
-from knuckle.synth.pose import PROTOTYPES
-from knuckle.synth.render import NOTHING, draw_ellipsoid, draw_rectangle, rasterize
-from knuckle.synth.skinning import skin
-from knuckle.synth.view import euler, random_rotation
+from knuckle.synth.render import NOTHING, draw_ellipsoid, draw_rectangle, draw_shape, rasterize
+from knuckle.synth.rotations import random_rotation
 
 FX, FY, CX, CY = 60.0, 64.0, 15.3, 11.7
 WIDTH, HEIGHT = 32, 24
@@ -129,28 +127,6 @@ def test_rasterize_leaves_out_what_cannot_be_seen(triangle: list) -> None:
     assert (face == -1).all()
 
 
-@pytest.mark.parametrize("gesture", ["open", "fist", "claw"])
-def test_rasterize_equals_embree_on_a_hand(soma: HandModel, gesture: str) -> None:
-    scenes, meshes = (pytest.importorskip(f"embreex.{name}") for name in ("rtcore_scene", "mesh_construction"))
-    posing = Posing(soma)
-    points = skin(posing.vertices, *soma.skinning, posing(PROTOTYPES[gesture]).maps)
-    points = (points - points.mean(axis=0)) @ euler(25, 40, -30).T + [10, -5, 450]
-    faces, size, f, c = soma.asset.faces, 160, 250.0, 79.5
-    depth, face = np.full((size, size), NOTHING), np.full((size, size), -1, dtype=np.int32)
-    rasterize(points, faces, f, f, c, c, depth, face)
-    v, u = np.mgrid[:size, :size]
-    directions = np.stack([(u - c) / f, (v - c) / f, np.ones(u.shape)], axis=-1).reshape(-1, 3).astype(np.float32)
-    scene = scenes.EmbreeScene(robust=True)
-    meshes.TriangleMesh(scene, points.astype(np.float32), faces)
-    hit = scene.run(np.zeros_like(directions), directions, query="DISTANCE").reshape(size, size)
-    plain = np.where(hit < 1e6, hit, NOTHING)
-    assert (np.isfinite(plain) != np.isfinite(depth)).sum() <= 3  # at the outline, by rounding
-    both = np.isfinite(plain) & np.isfinite(depth)
-    assert both.sum() > 3000
-    apart = np.abs(plain[both] - depth[both]) > 0.01
-    assert apart.sum() <= 3  # a pixel's centre on an edge behind which there is another finger
-
-
 def test_only_the_outside_of_a_hand_is_seen(model: HandModel) -> None:
     """The back of a face would show through a hole in the mesh, or where the z-buffer kept what is farther."""
     posing = Posing(model)
@@ -211,3 +187,12 @@ def test_shapes_behind_the_camera_are_not_drawn() -> None:
     draw_ellipsoid(np.array([0, 0, -90.0]), np.eye(3) / 30, FX, FY, CX, CY, depth)
     draw_ellipsoid(np.zeros(3), np.eye(3) / 30, FX, FY, CX, CY, depth)  # around the camera
     assert np.isinf(depth).all()
+
+
+def test_a_shape_takes_the_labels_where_it_is_nearer() -> None:
+    depth, labels = np.full((HEIGHT, WIDTH), 400.0), np.full((HEIGHT, WIDTH), 7, dtype=np.uint8)
+    depth[:, 16:] = 200.0
+    draw_shape(False, np.array([0, 0, 300.0]), np.eye(3) / 40, FX, FY, CX, CY, depth, labels)
+    assert (labels[:, 16:] == 7).all()
+    np.testing.assert_array_equal(labels[:, :16] == 0, depth[:, :16] < 400)
+    assert (labels[:, :16] == 0).any()

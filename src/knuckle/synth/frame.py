@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from knuckle.camera import Camera
 from knuckle.synth.assets import BONES, FOREARM, WRIST
 from knuckle.synth.hands import HandModel, unit
-from knuckle.synth.pose import PROTOTYPES, pose_bones
+from knuckle.synth.pose import pose_bones
+from knuckle.synth.prior import PROTOTYPES
 from knuckle.synth.render import NOTHING, draw_ellipsoid, draw_rectangle, rasterize
+from knuckle.synth.rotations import euler
 from knuckle.synth.sensor import measure
 from knuckle.synth.skinning import skin
-from knuckle.synth.view import euler
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +31,28 @@ def render_frame(
     gesture: str,
     place: tuple[float, float, float],
     turn: tuple[float, float, float],
-    noise: str,
+    sensor: str,
     rng: np.random.Generator,
 ) -> Frame:
-    """One right hand in a gesture of `pose.PROTOTYPES`, in front of head, body and wall.
+    """One right hand in a gesture, as a sensor sees it at 0.7 of its noise; arguments as of `render_scene`."""
+    depth, labels, joints = render_scene(model, camera, gesture, place, turn)
+    measured, parts = measure(depth, labels, camera.fx, sensor, 0.7, rng)
+    return Frame(measured, parts, joints)
+
+
+def render_scene(
+    model: HandModel,
+    camera: Camera,
+    gesture: str,
+    place: tuple[float, float, float],
+    turn: tuple[float, float, float],
+    person_mm: float = 1050.0,
+) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.float64]]:
+    """One right hand in a gesture of `pose.PROTOTYPES`, in front of head, body and wall, without a sensor's noise.
 
     place: middle of the points about which the bones turn, mm; turn: pitch, yaw, roll in degrees from a hand held
-    upright, palm to the camera.
+    upright, palm to the camera; person_mm: distance of the head. Returns depth (H, W) mm, parts (H, W) and joints
+    (21, 3) mm.
     """
     vertices, joints, tips = model.shaped(np.zeros(model.asset.shapes.shape[1]), 1.0)
     stretch = np.ones(BONES)
@@ -46,13 +62,12 @@ def render_frame(
     points = (skin(vertices, *model.skinning, bones.maps) - middle) @ rotation.T + place
     depth = np.full((camera.height, camera.width), NOTHING)
     face = np.full(depth.shape, -1, dtype=np.int32)
-    _draw_person(depth, camera)
+    _draw_person(depth, camera, person_mm)
     wrist, forearm = joints[WRIST] - middle, unit(joints[WRIST] - joints[FOREARM])
     _draw_sleeve(depth, camera, rotation @ wrist + place, rotation @ forearm)
     rasterize(points, model.asset.faces, camera.fx, camera.fy, camera.cx, camera.cy, depth, face)
     labels = np.where(face >= 0, model.face_labels[face], 0).astype(np.uint8)
-    measured, parts = measure(depth, labels, camera.fx, noise, 0.7, rng)
-    return Frame(measured, parts, (bones.joints - middle) @ rotation.T + place)
+    return depth, labels, (bones.joints - middle) @ rotation.T + place
 
 
 def _draw_sleeve(depth: NDArray, camera: Camera, wrist: NDArray, forearm: NDArray) -> None:
@@ -63,8 +78,11 @@ def _draw_sleeve(depth: NDArray, camera: Camera, wrist: NDArray, forearm: NDArra
     draw_ellipsoid(middle, inverse, camera.fx, camera.fy, camera.cx, camera.cy, depth)
 
 
-def _draw_person(depth: NDArray[np.float64], camera: Camera) -> None:
+def _draw_person(depth: NDArray[np.float64], camera: Camera, away: float) -> None:
     lens = (camera.fx, camera.fy, camera.cx, camera.cy)
-    draw_rectangle(np.array([0.0, 0.0, 2400.0]), np.array([3000.0, 0, 0]), np.array([0, 3000.0, 0]), *lens, depth)
-    for where, radii in (((60.0, -160.0, 1050.0), (75.0, 110.0, 95.0)), ((60.0, 330.0, 1100.0), (230.0, 380.0, 120.0))):
+    draw_rectangle(
+        np.array([0.0, 0.0, 1350.0 + away]), np.array([3000.0, 0, 0]), np.array([0, 3000.0, 0]), *lens, depth
+    )
+    head, body = ((60.0, -160.0, away), (75.0, 110.0, 95.0)), ((60.0, 330.0, away + 50.0), (230.0, 380.0, 120.0))
+    for where, radii in (head, body):
         draw_ellipsoid(np.array(where), np.diag(1 / np.array(radii)), *lens, depth)

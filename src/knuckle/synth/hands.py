@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import LABELS
 from knuckle.synth.assets import BONES, FOREARM, THUMB, WRIST, HandAsset, load_asset
+from knuckle.synth.shaping import blend, fingertips
 
 PARENTS = np.array(
     [-1, 0, 1, 2, 3, *(b for f in range(4) for b in (1, 5 + 4 * f, 6 + 4 * f, 7 + 4 * f))]
@@ -20,7 +21,6 @@ JOINT_BONES = np.array([1, 2, 3, 4, 0, 6, 7, 8, 0, 10, 11, 12, 0, 14, 15, 16, 0,
 TIP_FROM = 0.45
 """The last phalanx is "distal" up to this share of its length and "tip" beyond ."""
 
-_TIP_INSIDE_MM = 4.0  # the tip joint lies this far inside the skin
 _TIP_VERTICES = 8
 
 
@@ -56,7 +56,7 @@ class HandModel:
 
     @classmethod
     def load(cls, name: str) -> "HandModel":
-        """The hand `name`, "makehuman" or "soma": see `assets.load_asset`."""
+        """The hand `name`, for example "makehuman" or "soma": see `assets.load_asset`, which names its errors."""
         return cls.from_asset(load_asset(name))
 
     @classmethod
@@ -64,7 +64,7 @@ class HandModel:
         """Works out axes and rest angles from the positions of the joints."""
         joints = asset.joints
         tip_vertices = _tip_vertices(asset)
-        tips = _tips(asset.vertices, joints, tip_vertices)
+        tips = fingertips(asset.vertices, joints, tip_vertices)
         distal = unit(joints[KNUCKLES[1]] - joints[WRIST])
         across = joints[KNUCKLES[3]] - joints[KNUCKLES[0]]
         ulnar = unit(across - (across @ distal) * distal)
@@ -89,7 +89,7 @@ class HandModel:
     @cached_property
     def chain(self) -> NDArray[np.float64]:
         """(21, 3) mm in HAND21's order, where the rig of the mean hand turns at rest, and its fingertips."""
-        return chain(self.asset.joints, _tips(self.asset.vertices, self.asset.joints, self.tip_vertices))
+        return chain(self.asset.joints, fingertips(self.asset.vertices, self.asset.joints, self.tip_vertices))
 
     @cached_property
     def face_labels(self) -> NDArray[np.uint8]:
@@ -104,7 +104,7 @@ class HandModel:
         bone = asset.weights[asset.faces].sum(axis=1).argmax(axis=1)
         faces = labels[bone]
         middles = asset.vertices[asset.faces].mean(axis=1)
-        tips = _tips(asset.vertices, asset.joints, self.tip_vertices)
+        tips = fingertips(asset.vertices, asset.joints, self.tip_vertices)
         for last, tip in zip(LAST_BONES, tips, strict=True):
             phalanx = tip - asset.joints[last]
             along = (middles - asset.joints[last]) @ phalanx / (phalanx @ phalanx)
@@ -121,29 +121,9 @@ class HandModel:
 
     def shaped(self, shape: NDArray[np.float64], scale: float) -> tuple[NDArray, NDArray, NDArray]:
         """Rest vertices (V, 3), bone bases (21, 3) and tips (5, 3) mm of shape coefficients (K,) and overall scale."""
-        vertices = self.asset.vertices + np.tensordot(shape, self.asset.shape_vertices, axes=1)
-        joints = self.asset.joints + np.tensordot(shape, self.asset.shape_joints, axes=1)
-        return vertices * scale, joints * scale, _tips(vertices, joints, self.tip_vertices) * scale
-
-    def angles(self, pose: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pose vector (23,) degrees, order of `anatomy.POSE` → turns (21, 3) rad about `axes`, from the rest pose."""
-        pose = np.radians(pose)
-        angles = np.zeros((BONES, 3))
-        angles[WRIST, :2] = pose[1], pose[0]
-        angles[THUMB[0]] = pose[3], pose[2], -pose[4]
-        angles[THUMB[1], 0] = pose[5] - self.rest[THUMB[1]]
-        angles[THUMB[2], 0] = pose[6] - self.rest[THUMB[2]]
-        for finger in range(4):
-            mcp, abduction, pip, dip = pose[7 + 4 * finger : 11 + 4 * finger]
-            base = 6 + 4 * finger
-            angles[base, :2] = abduction, mcp - self.rest[base]
-            angles[base + 1, 0] = pip - self.rest[base + 1]
-            angles[base + 2, 0] = dip - self.rest[base + 2]
-            angles[base - 1, 0] = _METACARPAL_FLEXION[finger] * np.clip(mcp / 1.5, 0, 1)
-        return angles
-
-
-_METACARPAL_FLEXION = np.radians([0.0, 0.0, 3.0, 7.0])  # the ulnar metacarpals follow their finger into a fist
+        vertices = blend(self.asset.vertices, self.asset.shape_vertices, shape)
+        joints = blend(self.asset.joints, self.asset.shape_joints, shape)
+        return vertices * scale, joints * scale, fingertips(vertices, joints, self.tip_vertices) * scale
 
 
 def _tip_vertices(asset: HandAsset) -> NDArray[np.int64]:
@@ -155,12 +135,6 @@ def _tip_vertices(asset: HandAsset) -> NDArray[np.int64]:
         reach = (asset.vertices[vertices] - asset.joints[last]) @ along
         outermost.append(vertices[np.argsort(-reach)[:_TIP_VERTICES]])
     return np.stack(outermost)
-
-
-def _tips(vertices: NDArray, joints: NDArray, tip_vertices: NDArray) -> NDArray[np.float64]:
-    """(5, 3) fingertip joints: the middle of the outermost vertices, pulled inside the skin."""
-    skin = vertices[tip_vertices].mean(axis=1)
-    return skin - _TIP_INSIDE_MM * unit(skin - joints[LAST_BONES])
 
 
 def _signed_angle(a: NDArray, b: NDArray, axis: NDArray) -> float:

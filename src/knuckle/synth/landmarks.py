@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import HAND21
 from knuckle.synth.assets import THUMB, WRIST
+from knuckle.synth.compiled import njit
 from knuckle.synth.hands import HandModel, unit
+from knuckle.synth.skinning import apply_bone
 
 CARRIERS = np.array(
     [
@@ -68,13 +70,20 @@ def joint_offsets(model: HandModel) -> NDArray[np.float64]:
     return joints - chain
 
 
+@njit()
 def place_joints(
-    model: HandModel, maps: NDArray[np.float64], chain: NDArray[np.float64], size: float
+    offsets: NDArray[np.float64], maps: NDArray[np.float64], chain: NDArray[np.float64], size: float
 ) -> NDArray[np.float64]:
-    """Joints (21, 3) of a posed hand: bone maps (21, 3, 4), chain (21, 3) at rest, size relative to the mean hand."""
-    rest = chain + size * joint_offsets(model)
-    carried = np.einsum("jbxy,jy->jbx", maps[CARRIERS][..., :3], rest) + maps[CARRIERS][..., 3]
-    return carried.mean(axis=1)
+    """Joints (21, 3) of a posed hand: offsets (21, 3) as above, bone maps (21, 3, 4), chain (21, 3) at rest.
+
+    size: of the hand, relative to the mean hand.
+    """
+    joints = np.empty((21, 3))
+    for joint in range(21):
+        rest = chain[joint] + size * offsets[joint]
+        carriers = CARRIERS[joint]
+        joints[joint] = (apply_bone(maps, carriers[0], rest) + apply_bone(maps, carriers[1], rest)) / 2.0
+    return joints
 
 
 def _on_chain(points: NDArray, share: float) -> tuple[NDArray, NDArray]:

@@ -1,28 +1,29 @@
-"""Forward kinematics and linear blend skinning in compiled loops."""
+"""Forward kinematics, linear blend skinning and the overlap of capsules, in compiled loops."""
 
-import numba
 import numpy as np
 
+from knuckle.synth.compiled import njit
 
-@numba.njit(cache=True)
+
+@njit()
 def _turn(axis, angle, out):
     """Rodrigues' rotation (3, 3) about a unit axis."""
     c, s = np.cos(angle), np.sin(angle)
-    x, y, z = axis
+    x, y, z = axis[0], axis[1], axis[2]
     k = 1.0 - c
     out[0, 0], out[0, 1], out[0, 2] = c + x * x * k, x * y * k - z * s, x * z * k + y * s
     out[1, 0], out[1, 1], out[1, 2] = y * x * k + z * s, c + y * y * k, y * z * k - x * s
     out[2, 0], out[2, 1], out[2, 2] = z * x * k - y * s, z * y * k + x * s, c + z * z * k
 
 
-@numba.njit(cache=True)
+@njit()
 def _multiply(a, b, out):
     for i in range(3):
         for j in range(3):
             out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
 
 
-@numba.njit(cache=True)
+@njit()
 def bone_transforms(joints, parents, axes, angles, directions, lengths, widths):
     """Affine map of every bone, (21, 3, 4), from rest to posed space.
 
@@ -32,17 +33,15 @@ def bone_transforms(joints, parents, axes, angles, directions, lengths, widths):
     bones = joints.shape[0]
     turned = np.empty((bones, 3, 3))
     maps = np.empty((bones, 3, 4))
-    step = np.empty((3, 3))
+    step, product, stretch = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for b in range(bones):
-        rotation = np.eye(3) if parents[b] < 0 else turned[parents[b]].copy()
-        product = np.empty((3, 3))
+        rotation = turned[b]
+        rotation[:] = np.eye(3) if parents[b] < 0 else turned[parents[b]]
         for k in range(3):
             if angles[b, k] != 0.0:
                 _turn(axes[b, k], angles[b, k], step)
                 _multiply(rotation, step, product)
                 rotation[:] = product
-        turned[b] = rotation
-        stretch = np.empty((3, 3))
         for i in range(3):
             for j in range(3):
                 stretch[i, j] = (lengths[b] - widths[b]) * directions[b, i] * directions[b, j]
@@ -62,7 +61,7 @@ def bone_transforms(joints, parents, axes, angles, directions, lengths, widths):
     return maps
 
 
-@numba.njit(cache=True)
+@njit()
 def apply_bone(maps, bone, point):
     """A rest point (3,) carried by one bone."""
     out = np.empty(3)
@@ -72,12 +71,12 @@ def apply_bone(maps, bone, point):
     return out
 
 
-@numba.njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def skin(vertices, bones, weights, maps):
     """Posed vertices (V, 3): each the weighted mean of where its (up to) four bones carry it."""
     posed = np.empty_like(vertices)
     for v in range(vertices.shape[0]):
-        x, y, z = vertices[v]
+        x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
         a = b = c = 0.0
         for k in range(bones.shape[1]):
             w = weights[v, k]
@@ -90,12 +89,26 @@ def skin(vertices, bones, weights, maps):
     return posed
 
 
-@numba.njit(cache=True)
+@njit()
+def _dot(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@njit()
+def distance(p, q):
+    """Distance between two points (3,)."""
+    gap = (p[0] - q[0], p[1] - q[1], p[2] - q[2])
+    return np.sqrt(_dot(gap, gap))
+
+
+@njit()
 def segment_distance(p, p_end, q, q_end):
     """Smallest distance between two segments in space (Ericson, Real-Time Collision Detection, §5.1.9)."""
-    d1, d2, r = p_end - p, q_end - q, p - q
-    a, e, f = d1 @ d1, d2 @ d2, d2 @ r
-    c, b = d1 @ r, d1 @ d2
+    d1 = (p_end[0] - p[0], p_end[1] - p[1], p_end[2] - p[2])
+    d2 = (q_end[0] - q[0], q_end[1] - q[1], q_end[2] - q[2])
+    r = (p[0] - q[0], p[1] - q[1], p[2] - q[2])
+    a, e, f = _dot(d1, d1), _dot(d2, d2), _dot(d2, r)
+    c, b = _dot(d1, r), _dot(d1, d2)
     denominator = a * e - b * b
     s = min(1.0, max(0.0, (b * f - c * e) / denominator)) if denominator > 1e-9 else 0.0
     t = (b * s + f) / e
@@ -105,11 +118,11 @@ def segment_distance(p, p_end, q, q_end):
     elif t > 1.0:
         t = 1.0
         s = min(1.0, max(0.0, (b - c) / a))
-    gap = p + d1 * s - q - d2 * t
-    return np.sqrt(gap @ gap)
+    gap = (r[0] + d1[0] * s - d2[0] * t, r[1] + d1[1] * s - d2[1] * t, r[2] + d1[2] * s - d2[2] * t)
+    return np.sqrt(_dot(gap, gap))
 
 
-@numba.njit(cache=True)
+@njit()
 def deepest_overlap(starts, ends, radii, fingers):
     """Deepest overlap (mm) of capsules of different fingers: starts, ends (S, 3), radii (S,), fingers (S,)."""
     worst = 0.0

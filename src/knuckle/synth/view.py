@@ -1,73 +1,91 @@
 """From where, through what camera, and how far off-centre a synthetic hand is seen."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.camera import Camera
 from knuckle.crop import CUBE_MM
-from knuckle.synth.hands import HandModel, unit
+from knuckle.synth.compiled import njit
+from knuckle.synth.rotations import apply, euler, multiply, random_rotation
 
-_WIDTH, _HEIGHT = 640, 480
-_DEPTH_MM = (280.0, 1300.0)
+_DEPTH_MM = (300.0, 1500.0)
 _WINDOW_PX = (70.0, 290.0)  # the cube's width in the frame: what near and far sensors of all makes give
 _FOCAL_PX = (200.0, 750.0)
-_AWAY = 0.35  # part of the half image that a hand strays from the middle
+_FOCAL_PER_WIDTH = (0.6, 1.1)  # a field of view of 80 to 49 degrees
+_ASPECT = 0.03  # 1 σ of the logarithm of fy / fx
+_MAX_ASPECT = 1.1
+_OFF_AXIS = 0.02  # 1 σ of the principal point about the image's middle, as a share of the width
+_AWAY = 0.35  # part of the image's width and height that a hand strays from the middle
 _FOREARM_TOWARDS_CAMERA = 0.55  # views more along the forearm than this, from the elbow's side, are left out
 
 
-def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A uniformly distributed rotation (3, 3)."""
-    w, x, y, z = unit(rng.normal(size=4))
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+class Lens(NamedTuple):
+    """A `Camera` for compiled functions: fx, fy, cx, cy, width and height in px."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
 
 
-def euler(pitch: float, yaw: float, roll: float) -> NDArray[np.float64]:
-    """Rotation about y by yaw, then x by pitch, then z by roll (degrees)."""
-    (cp, sp), (cy, sy), (cr, sr) = ((np.cos(a), np.sin(a)) for a in np.radians([pitch, yaw, roll]))
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_z @ about_x @ about_y
+@njit()
+def window(lens: Lens, left: int, top: int, width: int, height: int) -> Lens:
+    """The lens of only the image window whose first pixel is (left, top), as `Camera.window`."""
+    return Lens(lens.fx, lens.fy, lens.cx - left, lens.cy - top, width, height)
 
 
-def sample_view(model: HandModel, forearm: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
+@njit()
+def sample_view(
+    upright: NDArray[np.float64], forearm: NDArray[np.float64], any_view_share: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """A rotation (3, 3) from the hand's rest frame to camera axes.
 
-    30 % any direction; the rest about an upright hand: half of them palm or back to the camera, half of any yaw.
-    forearm (3,): from elbow to wrist, rest frame.
+    A share of any direction; the rest about an upright hand: half of them palm or back to the camera, half of any yaw.
+    upright (3, 3): see `Rig`; forearm (3,): from elbow to wrist, rest frame.
     """
-    upright = np.stack([np.cross(model.distal, model.palmar), -model.distal, -model.palmar])
+    limit = _FOREARM_TOWARDS_CAMERA * np.sqrt((forearm**2).sum())
     while True:
-        if rng.random() < 0.3:
+        if rng.random() < any_view_share:
             rotation = random_rotation(rng)
         else:
-            yaw = rng.uniform(-180, 180) if rng.random() < 0.5 else rng.choice([0, 180]) + rng.normal() * 35
-            rotation = euler(rng.normal() * 30, yaw, rng.normal() * 40) @ upright
-        if (rotation @ unit(forearm))[2] < _FOREARM_TOWARDS_CAMERA:
+            if rng.random() < 0.5:
+                yaw = rng.uniform(-180.0, 180.0)
+            else:
+                yaw = 180.0 * rng.integers(0, 2) + 35.0 * rng.standard_normal()
+            turn = euler(30.0 * rng.standard_normal(), yaw, 40.0 * rng.standard_normal())
+            rotation = multiply(turn, upright)
+        if apply(rotation, forearm)[2] < limit:
             return rotation
 
 
-def sample_camera(rng: np.random.Generator) -> tuple[Camera, NDArray[np.float64]]:
-    """A camera and a hand position (3,) mm in front of it."""
+@njit()
+def sample_lens(rng: np.random.Generator) -> tuple[Lens, NDArray[np.float64]]:
+    """A camera of any make and a hand position (3,) mm in front of it."""
     while True:
         z = rng.uniform(*_DEPTH_MM)
-        window = np.exp(rng.uniform(*np.log(_WINDOW_PX)))
-        focal = window * z / CUBE_MM
+        focal = np.exp(rng.uniform(np.log(_WINDOW_PX[0]), np.log(_WINDOW_PX[1]))) * z / CUBE_MM
         if _FOCAL_PX[0] <= focal <= _FOCAL_PX[1]:
             break
-    camera = Camera(focal, focal, (_WIDTH - 1) / 2, (_HEIGHT - 1) / 2, _WIDTH, _HEIGHT)
-    pixel = np.array([_WIDTH, _HEIGHT]) * (0.5 + rng.uniform(-_AWAY, _AWAY, size=2))
-    return camera, camera.back_project(pixel, z)
+    aspect = min(max(np.exp(_ASPECT * rng.standard_normal()), 1 / _MAX_ASPECT), _MAX_ASPECT)
+    width = int(focal / rng.uniform(*_FOCAL_PER_WIDTH))
+    height = width * 3 // 4
+    cx = (width - 1) / 2 + _OFF_AXIS * width * rng.standard_normal()
+    cy = (height - 1) / 2 + _OFF_AXIS * width * rng.standard_normal()
+    u = width * (0.5 + rng.uniform(-_AWAY, _AWAY))
+    v = height * (0.5 + rng.uniform(-_AWAY, _AWAY))
+    lens = Lens(focal, focal * aspect, cx, cy, width, height)
+    return lens, np.array([(u - cx) * z / lens.fx, (v - cy) * z / lens.fy, z])
 
 
-def sample_center_error(rng: np.random.Generator, coarse_share: float) -> NDArray[np.float64]:
+@njit()
+def sample_center_error(coarse_share: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """How far (3,) mm the cube is off the hand's middle: a refined centre's error, or a first, coarse one's."""
-    if rng.random() < coarse_share:
-        return np.clip(rng.normal(size=3) * 28, -70, 70)
-    return np.clip(rng.normal(size=3) * 7, -25, 25)
+    coarse = rng.random() < coarse_share
+    spread, most = (28.0, 70.0) if coarse else (7.0, 25.0)
+    error = np.empty(3)
+    for axis in range(3):
+        error[axis] = min(max(spread * rng.standard_normal(), -most), most)
+    return error
