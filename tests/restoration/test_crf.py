@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_vote import random_case
+from test_vote import random_case, with_misses
 
 from knuckle.errors import SettingsError
-from knuckle.restoration.crf import GridEnergy, chosen_labels, grid_energy, minimise
-from knuckle.restoration.matches import Matches
+from knuckle.restoration.crf import GridEnergy, Pairwise, chosen_labels, grid_energy, minimise
+from knuckle.restoration.matches import FAR, Matches
 
 NEIGHBOURS = ((0, 1), (1, 0))
 
@@ -124,7 +124,54 @@ def test_the_gap_to_the_exact_minimum_is_small(seed: int) -> None:
     assert exact - 1e-3 <= found <= 1.02 * exact
 
 
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["potts", "overlap"]), st.integers(0, 9))
+def test_candidates_that_were_not_found_change_nothing(seed: int, pairwise: str, alpha: int) -> None:
+    """Wherever among the candidates they stand: their distance is beyond what any agreement could make up for."""
+    maps, part_map, matches = random_case(seed, k=3, size=6)
+    chosen = []
+    for found in (matches, with_misses(matches, seed)):
+        energy = grid_energy(maps, found, part_map.shape, pairwise, patch=5)
+        chosen.append(chosen_labels(part_map, maps, found, minimise(energy, alpha)))
+        for y, x in np.argwhere(part_map[:, 1:]):
+            missing = [choice for choice in range(found.maps.shape[1]) if energy.unary[y, x + 1, choice] == FAR]
+            assert not energy.across[y, x][:, missing].any()
+    np.testing.assert_array_equal(chosen[1], chosen[0])
+
+
+def test_a_pixel_without_any_candidate_keeps_its_label() -> None:
+    maps, part_map, matches = random_case(2, k=2, size=6)
+    lost = np.arange(len(matches)) % 3 == 0
+    some = Matches(
+        matches.pixels,
+        np.where(lost[:, None], -1, matches.maps),
+        matches.rows,
+        matches.columns,
+        np.where(lost[:, None], FAR, matches.distances),
+    )
+    energy = grid_energy(maps, some, part_map.shape, "overlap", patch=5)
+    labels = chosen_labels(part_map, maps, some, minimise(energy, 1.0))
+    rows, columns = matches.pixels[lost].T
+    np.testing.assert_array_equal(labels[rows, columns], part_map[rows, columns])
+    assert (labels != part_map).any()
+
+
 def test_another_pairwise_term_is_refused() -> None:
     maps, part_map, matches = random_case(0)
     with pytest.raises(SettingsError, match="potts or overlap"):
         grid_energy(maps, matches, part_map.shape, "ising")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pairwise", ["potts", "overlap"])
+def test_an_empty_dictionary_changes_nothing(pairwise: Pairwise) -> None:
+    _, part_map, matches = random_case(1, k=2, size=6)
+    maps = np.zeros((0, 6, 6), dtype=np.uint8)
+    nothing = Matches(
+        matches.pixels,
+        np.full_like(matches.maps, -1),
+        matches.rows,
+        matches.columns,
+        np.full_like(matches.distances, FAR),
+    )
+    energy = grid_energy(maps, nothing, part_map.shape, pairwise, patch=5)
+    np.testing.assert_array_equal(chosen_labels(part_map, maps, nothing, minimise(energy, 1.0)), part_map)

@@ -1,42 +1,30 @@
 """Box sums against comparing every patch with every patch: same matches, to the bit."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_maps import blob_map, every_distance
 from numpy.typing import NDArray
 
-from knuckle.restoration.exact import FAR, nearest_exact
+from knuckle.restoration.exact import nearest_exact
+from knuckle.restoration.matches import FAR
 
 
-def blob_map(rng: np.random.Generator, size: int, labels: int) -> NDArray[np.uint8]:
-    """A map with hand pixels in a random rectangle (at the border, or none), in patches of equal labels."""
-    part_map = np.zeros((size, size), dtype=np.uint8)
-    top, left = rng.integers(0, size, 2)
-    bottom, right = top + rng.integers(0, size), left + rng.integers(0, size)
-    coarse = rng.integers(0, labels, (size // 3 + 1, size // 3 + 1)).astype(np.uint8)
-    fine = np.kron(coarse, np.ones((3, 3), dtype=np.uint8))[:size, :size]
-    part_map[top:bottom, left:right] = fine[top:bottom, left:right]
-    return part_map
-
-
-def every_distance(maps: NDArray, part_map: NDArray, patch: int, costs: tuple[int, int]) -> tuple[NDArray, NDArray]:
-    """Distances (Q, N) of all pairs of patches, and where each of the N lies (N, 3); both in reading order."""
-    radius = patch // 2
-
-    def windows(labels: NDArray) -> list[NDArray]:
-        padded = np.pad(labels, radius)
-        return [padded[y : y + patch, x : x + patch] for y, x in np.argwhere(labels > 0)]
-
-    places = np.argwhere(maps > 0)
-    known = [window for labels in maps for window in windows(labels)]
-    distances = np.zeros((np.count_nonzero(part_map), len(known)), dtype=np.int64)
-    for q, one in enumerate(windows(part_map)):
-        for n, other in enumerate(known):
-            unlike = one != other
-            with_background = unlike & ((one == 0) | (other == 0))
-            distances[q, n] = costs[0] * (unlike & ~with_background).sum() + costs[1] * with_background.sum()
-    return distances, places
+def assert_brute_force(maps: NDArray, part_map: NDArray, k: int, patch: int, costs: tuple[int, int]) -> None:
+    """Finds the same as sorting the distances to all patches, ties in reading order."""
+    found = nearest_exact(maps, part_map, k, patch, costs)
+    np.testing.assert_array_equal(found.pixels, np.argwhere(part_map > 0))
+    distances, places = every_distance(maps, part_map, patch, costs)
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    held = order.shape[1]  # a small dictionary has fewer than k
+    assert found.distances.shape == (len(distances), k)
+    np.testing.assert_array_equal(found.distances[:, :held], np.take_along_axis(distances, order, axis=1))
+    assert (found.distances[:, held:] == FAR).all()
+    assert (found.maps[:, held:] == -1).all()
+    where = np.stack([found.maps, found.rows, found.columns], axis=2)[:, :held]
+    np.testing.assert_array_equal(where, places[order].reshape(where.shape))
 
 
 @settings(max_examples=40)
@@ -51,16 +39,49 @@ def test_matches_are_those_of_brute_force(seed: int, patch: int, k: int, costs: 
     rng = np.random.default_rng(seed)
     maps = np.stack([blob_map(rng, 10, labels) for _ in range(rng.integers(1, 6))])
     part_map = blob_map(rng, 10, labels)
-    found = nearest_exact(maps, part_map, k, patch, costs)
-    np.testing.assert_array_equal(found.pixels, np.argwhere(part_map > 0))
-    distances, places = every_distance(maps, part_map, patch, costs)
-    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    held = order.shape[1]  # a small dictionary has fewer than k
-    np.testing.assert_array_equal(found.distances[:, :held], np.take_along_axis(distances, order, axis=1))
-    assert (found.distances[:, held:] == FAR).all()
-    if len(found):
-        where = np.stack([found.maps, found.rows, found.columns], axis=2)[:, :held]
-        np.testing.assert_array_equal(where, places[order])
+    assert_brute_force(maps, part_map, k, patch, costs)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32 - 1))
+def test_maps_need_not_be_square(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    maps = np.stack([blob_map(rng, 13, 5)[:8] for _ in range(4)])
+    assert_brute_force(maps, blob_map(rng, 13, 5)[:8], 3, 5, (3, 1))
+
+
+@pytest.mark.parametrize("costs", [(1, 1), (7, 2), (1, 0), (9, 8)])
+@pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
+def test_several_blocks_of_64_maps_at_full_size(costs: tuple[int, int], threads: int) -> None:
+    """Blobs all over maps of 48×48, patches of 27×27 that reach over every border."""
+    rng = np.random.default_rng(17)
+    maps = np.stack([blob_map(rng, 48, 6, largest=8) for _ in range(200)])
+    part_map = np.maximum(blob_map(rng, 48, 6, largest=9), blob_map(rng, 48, 6, largest=12))
+    assert np.count_nonzero(part_map) > 20
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        assert_brute_force(maps, part_map, 5, 27, costs)
+    finally:
+        numba.set_num_threads(before)
+
+
+def test_ties_go_to_the_lower_map_then_row_then_column() -> None:
+    """Over several blocks, most patches are there many times; maps are searched in another order than their own."""
+    rng = np.random.default_rng(5)
+    few = np.stack([blob_map(rng, 12, 2, largest=6) for _ in range(5)])
+    maps = few[rng.integers(0, 5, 150)]
+    part_map = np.zeros((12, 12), dtype=np.uint8)
+    part_map[2:8, 4:9] = rng.integers(0, 2, (6, 5))
+    assert_brute_force(maps, part_map, 6, 5, (1, 1))
+
+
+def test_more_neighbours_than_the_dictionary_has() -> None:
+    maps = np.zeros((70, 9, 9), dtype=np.uint8)
+    maps[[3, 68], 4, [2, 7]] = 5
+    part_map = np.zeros((9, 9), dtype=np.uint8)
+    part_map[8, :2] = 5, 6
+    assert_brute_force(maps, part_map, 4, 3, (2, 1))
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (20, -7), (-11, 13)])

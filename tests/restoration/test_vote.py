@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import LABELS
 from knuckle.errors import SettingsError
-from knuckle.restoration.matches import Matches
-from knuckle.restoration.vote import count_votes, restored, with_votes
+from knuckle.restoration.matches import FAR, Matches
+from knuckle.restoration.vote import count_neighbours, count_votes, restored, with_votes
 
 
 def random_case(seed: int, k: int = 1, size: int = 11) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Matches]:
@@ -20,6 +20,26 @@ def random_case(seed: int, k: int = 1, size: int = 11) -> tuple[NDArray[np.uint8
     pixels = np.argwhere(part_map > 0).astype(np.int32)
     draws = [rng.integers(0, high, (len(pixels), k), dtype=np.int32) for high in (5, size, size, 700)]
     return maps, part_map, Matches(pixels, *draws)
+
+
+def with_misses(matches: Matches, seed: int) -> Matches:
+    """The same matches with places in between for which nothing was found: map -1, whatever else they say."""
+    rng = np.random.default_rng(seed)
+    queries, k = matches.maps.shape
+    order = np.argsort(rng.random((queries, k + 2)), axis=1)  # of columns; the last two are the misses
+
+    def widened(values: NDArray[np.int32], missing: NDArray | int) -> NDArray[np.int32]:
+        more = np.broadcast_to(np.asarray(missing, dtype=np.int32), (queries, 2))
+        return np.take_along_axis(np.concatenate([values, more], axis=1), order, axis=1)
+
+    anywhere = rng.integers(0, 5, (queries, 2))
+    return Matches(
+        matches.pixels,
+        widened(matches.maps, -1),
+        widened(matches.rows, anywhere),
+        widened(matches.columns, anywhere),
+        widened(matches.distances, FAR),
+    )
 
 
 def votes_by_the_formula(maps: NDArray, matches: Matches, size: int, window: int) -> NDArray[np.int64]:
@@ -47,6 +67,45 @@ def test_votes_are_those_of_equation_2(seed: int, window: int, k: int) -> None:
     np.testing.assert_array_equal(count_votes(maps, matches, part_map.shape, window, background=True), expected)
     expected[0] = 0
     np.testing.assert_array_equal(count_votes(maps, matches, part_map.shape, window), expected)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 5]))
+def test_what_was_not_found_casts_no_vote(seed: int, window: int) -> None:
+    maps, part_map, matches = random_case(seed, k=2)
+    for background in (False, True):
+        expected = count_votes(maps, matches, part_map.shape, window, background)
+        found = count_votes(maps, with_misses(matches, seed), part_map.shape, window, background)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_of_an_empty_dictionary_there_are_no_votes() -> None:
+    _, part_map, matches = random_case(1)
+    nothing = Matches(matches.pixels, matches.maps * 0 - 1, matches.rows * 0, matches.columns * 0, matches.maps * 0)
+    votes = count_votes(np.zeros((0, 11, 11), dtype=np.uint8), nothing, part_map.shape, 5, background=True)
+    assert votes.sum() == 0
+    np.testing.assert_array_equal(restored(part_map, votes), part_map)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 5]), st.tuples(st.integers(1, 9), st.integers(1, 9)))
+def test_neighbours_vote_for_their_own_labels(seed: int, window: int, shape: tuple[int, int]) -> None:
+    """The mode filter, pixel by pixel; background and what lies beyond the map have no vote."""
+    part_map = np.random.default_rng(seed).integers(0, len(LABELS), shape, dtype=np.uint8)
+    expected = np.zeros((len(LABELS), *shape), dtype=np.int32)
+    half = window // 2
+    for y, x in np.ndindex(shape):
+        for v in range(max(0, y - half), min(shape[0], y + half + 1)):
+            for u in range(max(0, x - half), min(shape[1], x + half + 1)):
+                if part_map[v, u]:
+                    expected[part_map[v, u], y, x] += 1
+    np.testing.assert_array_equal(count_neighbours(part_map, window), expected)
+
+
+def test_the_mode_filter_takes_three_by_three_pixels() -> None:
+    part_map = np.full((7, 7), 4, dtype=np.uint8)
+    part_map[3, 3] = 9
+    part_map[0] = 0
+    expected = np.where(part_map == 9, 4, part_map)
+    np.testing.assert_array_equal(restored(part_map, count_neighbours(part_map)), expected)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -98,3 +157,5 @@ def test_a_window_without_a_centre_is_refused(window: int) -> None:
     maps, part_map, matches = random_case(0)
     with pytest.raises(SettingsError, match="odd"):
         count_votes(maps, matches, part_map.shape, window)
+    with pytest.raises(SettingsError, match="odd"):
+        count_neighbours(part_map, window)

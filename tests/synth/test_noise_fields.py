@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 from knuckle.synth.noise_fields import (
     cast_shadow,
     draw_key,

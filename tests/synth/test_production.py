@@ -1,6 +1,5 @@
 """Many samples into a store: the same bytes whoever writes them, and however often a run is killed."""
 
-import os
 import random
 import signal
 import subprocess
@@ -211,8 +210,3 @@ def test_a_worker_with_other_assets_writes_nothing(tmp_path: Path, monkeypatch: 
     with pytest.raises(StoreError, match=r"knuckle 0.1.0, but this worker has 0.2.0: install alike"):
         make(tmp_path / "hands.zarr")
     assert SampleStore.open(tmp_path / "hands.zarr").missing_shards() == [0, 1, 2]
-
-
-def test_a_worker_that_dies_is_reported() -> None:
-    with pytest.raises(StoreError, match="a worker process died"):
-        production._in_processes(os._exit, [1, 2], 2, lambda done: None)

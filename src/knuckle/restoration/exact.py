@@ -1,18 +1,27 @@
-"""Exact nearest label patches by box sums: for each map and shift one equality map and running sums over it.
+"""Exact nearest label patches by box sums, for 64 maps of the dictionary at once.
 
-The cost is independent of the patch's area (Xiao, Liu, Nie & Dong, "Fast Exact Nearest Patch Matching for Patch-Based
-Image Editing and Processing", TVCG 2011): per shift, every pixel is compared once, not once for
-each patch that holds it.
+For each shift of a map against the query, every pair of pixels is compared once and running sums give the distance of
+all patches, so the cost does not depend on the patch's area (Xiao, Liu, Nie & Dong, "Fast Exact Nearest Patch Matching
+for Patch-Based Image Editing and Processing", TVCG 2011). Two things make that fast here. Maps lie side by side in the
+last axis, so that each step is one or two vector instructions for 64 maps. And what is summed is not the distance but
+how much two patches have in common, which is zero wherever one of them is background:
+
+    distance = background · (hand pixels of one patch + hand pixels of the other) - common
+
+Per pair of hand pixels, 2 · background - differ is in common, and differ more if the labels agree; so only the
+rectangle where the two hands' bounding boxes overlap has to be looked at.
 """
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.restoration.matches import Matches
+from knuckle.compiled import njit
+from knuckle.restoration.matches import NOT_FOUND, Matches, bounds, hand_pixels, insert, key_of
 
-FAR = np.uint16(65535)
-"""Distance of a match that was never found."""
+LANES = 64
+_UNUSED = 16_000  # "hand pixels" of a place that is no patch's centre: more than any patch can have in common
+_UNLIMITED = 30_000  # distance above all others; with 16-bit sums the costs must stay below
 
 
 def nearest_exact(
@@ -20,168 +29,158 @@ def nearest_exact(
 ) -> Matches:
     """The k nearest patches of every hand pixel of part_map (H, W) among all hand pixels of maps (M, H, W).
 
-    costs: of two different labels, and of two of which one is background; whole numbers, so that sums are exact. Ties
-    go to the lower map, then row, then column. A dictionary of fewer than k patches fills up with distance `FAR`.
+    costs: of two different labels, and of two of which one is background; whole numbers, at most 16,000 / patch² so
+    that sums stay within 16 bits. Ties go to the lower map, then row, then column. A dictionary of fewer than k patches
+    fills up with distance `FAR`.
     """
-    pixels = np.argwhere(part_map > 0).astype(np.int32)
-    order = np.full(part_map.shape, -1, dtype=np.int32)
-    order[pixels[:, 0], pixels[:, 1]] = np.arange(len(pixels))
+    pixels, order = hand_pixels(part_map)
     threads = numba.get_num_threads()
-    best = np.full((threads, len(pixels), k), FAR, dtype=np.uint16)
-    where = np.zeros((threads, len(pixels), k, 3), dtype=np.int32)
-    if len(pixels):
-        _scan(maps, _padded(part_map, patch // 2), order, patch // 2, *costs, best, where)
-    every = best.transpose(1, 0, 2).reshape(len(pixels), threads * k)
-    nearest = np.argsort(every, axis=1, kind="stable")[:, :k]  # threads hold rising map indices: ties stay in order
-    places = where.transpose(1, 0, 2, 3).reshape(len(pixels), threads * k, 3)
-    found = np.take_along_axis(places, nearest[..., None], axis=1)
-    distances = np.take_along_axis(every, nearest, axis=1).astype(np.int32)
-    return Matches(pixels, found[..., 0], found[..., 1], found[..., 2], distances)
+    best = np.full((threads, len(pixels), k), NOT_FOUND)
+    if len(pixels) and len(maps):
+        boxes = bounds(maps)
+        _scan(maps, _alike(boxes), boxes, part_map, bounds(part_map[None])[0], order, patch // 2, *costs, best)
+    keys = np.sort(best.transpose(1, 0, 2).reshape(len(pixels), threads * k), axis=1)[:, :k]
+    return Matches.of_keys(pixels, keys)
 
 
-@numba.njit(cache=True)
-def _padded(labels, radius):
-    """Labels (H, W) with background all round, (H + 2 radius, W + 2 radius)."""
+def _alike(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Map indices, those with like bounding boxes together: 64 at once are searched where any of them has a hand."""
+    top, bottom, left, right = boxes.T // 2
+    return np.lexsort((right, left, bottom, top))
+
+
+@njit(parallel=True)
+def _scan(maps, sequence, boxes, query, query_box, order, radius, differ, background, best):
+    """Fills best (T, Q, k): each thread looks through every T-th block of 64 maps."""
+    width = query.shape[1]
+    threads = best.shape[0]
+    around = background * _counts_around(query, radius)
+    blocks = -(-sequence.shape[0] // LANES)
+    for t in numba.prange(threads):
+        labels = np.zeros((maps.shape[1], maps.shape[2], LANES), dtype=np.uint8)
+        hands = np.zeros((maps.shape[1], maps.shape[2], LANES), dtype=np.int16)
+        vertical = np.zeros((width, LANES), dtype=np.int16)
+        common = np.zeros(LANES, dtype=np.int16)
+        least = (around - _UNLIMITED).astype(np.int16)  # what a patch must have in common to be no worse than the kth
+        for block in range(t, blocks, threads):
+            picks = sequence[block * LANES : (block + 1) * LANES]
+            _fill(maps, picks, radius, background, labels, hands)
+            box = _union(boxes, picks)
+            _scan_block(
+                labels, hands, box, picks, query, query_box, order, around, radius, differ, background,
+                vertical, common, least, best[t],
+            )  # fmt: skip
+
+
+@njit()
+def _counts_around(labels, radius):
+    """(H, W) how many hand pixels the patch about each pixel has."""
     height, width = labels.shape
-    padded = np.zeros((height + 2 * radius, width + 2 * radius), dtype=np.uint8)
-    padded[radius : radius + height, radius : radius + width] = labels
-    return padded
-
-
-@numba.njit(cache=True)
-def _bounds(labels):
-    """First and last row and column with a hand pixel; an empty map has its last before its first."""
-    height, width = labels.shape
-    top, bottom, left, right = height, -1, width, -1
+    integral = np.zeros((height + 1, width + 1), dtype=np.int64)
     for y in range(height):
+        run = 0
         for x in range(width):
-            if labels[y, x]:
-                top, bottom, left, right = min(top, y), max(bottom, y), min(left, x), max(right, x)
+            run += labels[y, x] != 0
+            integral[y + 1, x + 1] = integral[y, x + 1] + run
+    counts = np.zeros((height, width), dtype=np.int64)
+    for y in range(height):
+        top, bottom = max(0, y - radius), min(height, y + radius + 1)
+        for x in range(width):
+            left, right = max(0, x - radius), min(width, x + radius + 1)
+            counts[y, x] = integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
+    return counts
+
+
+@njit()
+def _fill(maps, picks, radius, background, labels, hands):
+    """labels, hands (H, W, 64) of up to 64 maps: hands is what each patch's hand pixels weigh."""
+    labels[:] = 0
+    hands[:] = _UNUSED
+    for lane in range(picks.shape[0]):
+        one = maps[picks[lane]]
+        counts = _counts_around(one, radius)
+        for y in range(one.shape[0]):
+            for x in range(one.shape[1]):
+                if one[y, x]:
+                    labels[y, x, lane] = one[y, x]
+                    hands[y, x, lane] = background * counts[y, x]
+
+
+@njit()
+def _union(boxes, picks):
+    top, bottom, left, right = boxes[picks[0]]
+    for pick in picks:
+        top, bottom = min(top, boxes[pick, 0]), max(bottom, boxes[pick, 1])
+        left, right = min(left, boxes[pick, 2]), max(right, boxes[pick, 3])
     return top, bottom, left, right
 
 
-@numba.njit(cache=True, parallel=True)
-def _scan(maps, query, order, radius, differ, background, best, where):
-    """Fills best (T, Q, k) and where (T, Q, k, 3): each thread looks through a block of maps."""
-    threads = best.shape[0]
-    bounds = _bounds(query[radius : query.shape[0] - radius, radius : query.shape[1] - radius])
-    for t in numba.prange(threads):
-        first, last = t * maps.shape[0] // threads, (t + 1) * maps.shape[0] // threads
-        limit = np.zeros(order.shape, dtype=np.uint16)  # a pixel's worst match so far; 0 where none is wanted
-        for y in range(order.shape[0]):
-            for x in range(order.shape[1]):
-                if order[y, x] >= 0:
-                    limit[y, x] = best[t, order[y, x], best.shape[2] - 1]
-        work = np.zeros((query.shape[0] + 1, query.shape[1] + 64), dtype=np.uint8)
-        sums = np.zeros((4, query.shape[1] + 64), dtype=np.uint16)
-        for m in range(first, last):
-            _scan_map(
-                m, maps[m], query, order, bounds, radius, differ, background, limit, work, sums, best[t], where[t]
-            )
-
-
-@numba.njit(cache=True)
-def _scan_map(m, labels, query, order, bounds, radius, differ, background, limit, work, sums, best, where):
-    top, bottom, left, right = _bounds(labels)
-    other = _padded(labels, radius)
-    query_top, query_bottom, query_left, query_right = bounds
-    for dy in range(top - query_bottom, bottom - query_top + 1):
-        row, last_row = max(query_top, top - dy), min(query_bottom, bottom - dy)
-        for dx in range(left - query_right, right - query_left + 1):
-            column, last_column = max(query_left, left - dx), min(query_right, right - dx)
-            if row <= last_row and column <= last_column:
-                _scan_shift(
-                    m, labels, query, other, order, row, last_row, column, last_column, dy, dx, radius,
-                    differ, background, limit, work, sums, best, where,
-                )  # fmt: skip
-
-
-@numba.njit(cache=True)
-def _scan_shift(
-    m, labels, query, other, order, row, last_row, column, last_column, dy, dx, radius,
-    differ, background, limit, work, sums, best, where,
+@njit()
+def _scan_block(
+    labels, hands, box, picks, query, query_box, order, around, radius, differ, background,
+    vertical, common, least, best,
 ):  # fmt: skip
-    """Distances of all pixels in a rectangle of the query to the map's pixels at one shift."""
-    side = 2 * radius + 1
-    count = last_column - column + 1
-    width = count + 2 * radius
-    vertical = sums[0]
-    vertical[:width] = 0
-    for i in range(last_row - row + side):
-        _compare(query[row + i, column:], other[row + dy + i, column + dx :], width, differ, background, work[i])
-        if i < side - 1:
-            _add(vertical, work[i], width)
-            continue
-        _add(vertical, work[i], width)
-        distance = _window_sums(sums, width, count, side)
-        y = row + i - side + 1
-        if _any_below(distance, limit[y, column:], count):
-            for j in range(count):
-                x = column + j
-                if distance[j] < limit[y, x] and labels[y + dy, x + dx]:
-                    limit[y, x] = _insert(distance[j], m, y + dy, x + dx, best[order[y, x]], where[order[y, x]])
-        _subtract(vertical, work[i - side + 1], width)
+    """All shifts of 64 maps. vertical (W, 64): column sums; common (64,): the patch's sum; both are work space."""
+    top, bottom, left, right = box
+    query_top, query_bottom, query_left, query_right = query_box
+    both, agree = np.int16(2 * background - differ), np.int16(differ)
+    for dy in range(top - query_bottom, bottom - query_top + 1):
+        first, last = max(query_top, top - dy), min(query_bottom, bottom - dy)
+        for dx in range(left - query_right, right - query_left + 1):
+            start, stop = max(query_left, left - dx), min(query_right, right - dx) + 1
+            if first > last or start >= stop:
+                continue
+            vertical[:] = 0
+            for y in range(first, min(first + radius, last + 1)):
+                _add_row(query, labels, y, dy, dx, start, stop, both, agree, vertical)
+            for y in range(first, last + 1):
+                if y + radius <= last:
+                    _add_row(query, labels, y + radius, dy, dx, start, stop, both, agree, vertical)
+                if y - radius - 1 >= first:
+                    _add_row(query, labels, y - radius - 1, dy, dx, start, stop, -both, -agree, vertical)
+                common[:] = 0
+                for x in range(start, min(start + radius, stop)):
+                    for n in range(LANES):
+                        common[n] += vertical[x, n]
+                for x in range(start, stop):
+                    if x + radius < stop:
+                        for n in range(LANES):
+                            common[n] += vertical[x + radius, n]
+                    if x - radius - 1 >= start:
+                        for n in range(LANES):
+                            common[n] -= vertical[x - radius - 1, n]
+                    if order[y, x] < 0:
+                        continue
+                    enough = least[y, x]
+                    found = False
+                    for n in range(LANES):
+                        found |= np.int16(common[n] - hands[y + dy, x + dx, n]) >= enough
+                    if found:
+                        worst = _take(
+                            labels, hands, picks, common, y, x, dy, dx, around[y, x], enough, best[order[y, x]]
+                        )
+                        least[y, x] = np.int16(around[y, x] - worst)
 
 
-@numba.njit(cache=True)
-def _compare(one, two, count, differ, background, cost):
-    """cost[:count]: 0 where the labels agree, `background` where one of two different ones is 0, else `differ`."""
-    for x in range(count):
-        a, b = one[x], two[x]
-        either = np.uint8(differ) if (a != 0) & (b != 0) else np.uint8(background)
-        cost[x] = either if a != b else np.uint8(0)
+@njit()
+def _add_row(query, labels, y, dy, dx, start, stop, both, agree, vertical):
+    """Adds to the column sums what one row of the query and of the maps has in common."""
+    nothing = np.int16(0)
+    for x in range(start, stop):
+        label = query[y, x]
+        if label:
+            for n in range(LANES):
+                other = labels[y + dy, x + dx, n]
+                same = np.int16(agree) if other == label else nothing
+                vertical[x, n] += (np.int16(both) if other != 0 else nothing) + same
 
 
-@numba.njit(cache=True)
-def _add(total, row, count):
-    for x in range(count):
-        total[x] = np.uint16(total[x] + row[x])
-
-
-@numba.njit(cache=True)
-def _subtract(total, row, count):
-    for x in range(count):
-        total[x] = np.uint16(total[x] - row[x])
-
-
-@numba.njit(cache=True)
-def _window_sums(sums, width, count, side):
-    """Sums of `side` neighbours of sums[0], by doubling: powers of two first, then those that make up the side."""
-    result = sums[3]
-    result[:count] = 0
-    power, offset, level = 1, 0, 0
-    while True:
-        current = sums[level]
-        if side & power:
-            for x in range(count):
-                result[x] = np.uint16(result[x] + current[x + offset])
-            offset += power
-        if 2 * power > side:
-            return result
-        level = 1 if level == 2 else level + 1
-        doubled = sums[level]
-        for x in range(width - power):
-            doubled[x] = np.uint16(current[x] + current[x + power])
-        power *= 2
-
-
-@numba.njit(cache=True)
-def _any_below(distance, limit, count):
-    found = False
-    for x in range(count):
-        found |= distance[x] < limit[x]
-    return found
-
-
-@numba.njit(cache=True)
-def _insert(distance, m, row, column, best, where):
-    """Puts a match into its place among the k of a pixel; returns the distance that the next one has to beat."""
-    last = best.shape[0] - 1
-    n = last
-    while n > 0 and best[n - 1] > distance:
-        best[n] = best[n - 1]
-        where[n] = where[n - 1]
-        n -= 1
-    best[n] = distance
-    where[n, 0], where[n, 1], where[n, 2] = m, row, column
-    return best[last]
+@njit()
+def _take(labels, hands, picks, common, y, x, dy, dx, around, enough, keys):
+    """Enters those of 64 maps that are near enough into the k best of a pixel; returns the distance to beat."""
+    worst = around - np.int64(enough)
+    for n in range(LANES):
+        if common[n] - hands[y + dy, x + dx, n] >= around - worst and labels[y + dy, x + dx, n]:
+            distance = around + hands[y + dy, x + dx, n] - common[n]
+            worst = min(insert(key_of(distance, picks[n], y + dy, x + dx), keys), _UNLIMITED)
+    return worst

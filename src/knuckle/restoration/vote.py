@@ -1,10 +1,10 @@
 """Patch matches → a restored part map: every matched patch votes for the labels of the pixels that it covers."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.anatomy import LABELS
+from knuckle.compiled import njit
 from knuckle.errors import SettingsError
 from knuckle.restoration.matches import Matches
 
@@ -22,12 +22,24 @@ def count_votes(
     Background (label 0) votes only with `background`: as most of every patch is background, it would eat the fingers.
     window = 1 is "no integration": each patch votes for its centre alone. Raises `SettingsError` for an even window.
     """
-    if window < 1 or window % 2 == 0:
-        raise SettingsError(f"window must be an odd number of pixels, got {window}")
+    _check_window(window)
     votes = np.zeros((len(LABELS), *shape), dtype=np.int32)
     _add_votes(maps, matches.pixels, matches.maps, matches.rows, matches.columns, window // 2, votes)
     if not background:
         votes[0] = 0
+    return votes
+
+
+def count_neighbours(part_map: NDArray[np.uint8], window: int = 3) -> NDArray[np.int32]:
+    """Votes (21, H, W) of the labels in an odd window of part_map (H, W) itself: the mode filter, without a dictionary.
+
+    Raises `SettingsError` for an even window.
+    """
+    _check_window(window)
+    padded = np.pad(part_map, window // 2)
+    around = np.lib.stride_tricks.sliding_window_view(padded, (window, window))
+    votes = np.stack([(around == label).sum(axis=(2, 3)) for label in range(len(LABELS))]).astype(np.int32)
+    votes[0] = 0
     return votes
 
 
@@ -54,13 +66,20 @@ def with_votes(
     return np.log(np.maximum(probabilities, 1e-12)) + weight * np.log(share)
 
 
-@numba.njit(cache=True)
+def _check_window(window: int) -> None:
+    if window < 1 or window % 2 == 0:
+        raise SettingsError(f"window must be an odd number of pixels, got {window}")
+
+
+@njit()
 def _add_votes(maps, pixels, found_maps, found_rows, found_columns, radius, votes):
     height, width = votes.shape[1], votes.shape[2]
     map_height, map_width = maps.shape[1], maps.shape[2]
     for q in range(pixels.shape[0]):
         row, column = pixels[q]
         for n in range(found_maps.shape[1]):
+            if found_maps[q, n] < 0:
+                continue
             labels = maps[found_maps[q, n]]
             from_row, from_column = found_rows[q, n], found_columns[q, n]
             for dy in range(-radius, radius + 1):

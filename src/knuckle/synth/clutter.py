@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.compiled import njit
 from knuckle.synth.assets import BONES
-from knuckle.synth.compiled import njit
 from knuckle.synth.pose import sample_posed
 from knuckle.synth.render import NOTHING, draw_shape, rasterize, rectangle_matrix, shape_depth, shape_middle
 from knuckle.synth.rig import Rig

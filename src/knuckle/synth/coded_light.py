@@ -8,7 +8,7 @@ wrong codes beside them.
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 from knuckle.synth.noise_fields import (
     cast_shadow,
     draw_key,

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.compiled import njit
 from knuckle.crop import CUBE_MM, SIZE
-from knuckle.synth.compiled import njit
 from knuckle.synth.view import Lens, window
 
 _FINE = 3 * SIZE  # sub-samples along an edge of the crop

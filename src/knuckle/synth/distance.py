@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 
 
 @njit()

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.anatomy import HAND21
+from knuckle.compiled import njit
 from knuckle.synth.assets import THUMB, WRIST
-from knuckle.synth.compiled import njit
 from knuckle.synth.hands import HandModel, unit
 from knuckle.synth.skinning import apply_bone
 

@@ -7,7 +7,7 @@ A model draws one number from the caller's generator, its key, and computes all 
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 from knuckle.synth.hands import HandModel
 from knuckle.synth.landmarks import place_joints
 from knuckle.synth.prior import PROTOTYPES, sample_pose

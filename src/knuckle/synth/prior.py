@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.anatomy import POSE_MAX, POSE_MIN
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 
 DEFAULT_MIX = np.array([0.35, 0.25, 0.40])  # (3,)
 """Shares of poses between two prototypes, with every finger between two of its own, and of correlated curls."""

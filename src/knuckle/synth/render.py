@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 
 NOTHING = np.inf
 """Depth of a pixel that no surface covers, in rendered (not measured) depth images."""

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.compiled import njit
 from knuckle.crop import CUBE_MM
 from knuckle.synth.clutter import draw_clutter, hand_pixels
-from knuckle.synth.compiled import njit
 from knuckle.synth.cropping import crop, cube_window, hand_center
 from knuckle.synth.render import NOTHING, rasterize
 from knuckle.synth.rig import Rig

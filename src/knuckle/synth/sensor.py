@@ -7,9 +7,9 @@ each pixel measured.
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.compiled import njit
 from knuckle.errors import SettingsError
 from knuckle.synth.coded_light import see_coded_light
-from knuckle.synth.compiled import njit
 from knuckle.synth.structured_light import see_structured_light
 from knuckle.synth.time_of_flight import see_time_of_flight
 

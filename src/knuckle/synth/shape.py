@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.compiled import njit
 from knuckle.synth.assets import BONES, FOREARM, WRIST
-from knuckle.synth.compiled import njit
 from knuckle.synth.pose import joints14, sample_posed
 from knuckle.synth.rig import Rig
 from knuckle.synth.rotations import apply

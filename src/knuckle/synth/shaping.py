@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 from knuckle.synth.skinning import distance
 
 _TIP_INSIDE_MM = 4.0  # the tip joint lies this far inside the skin

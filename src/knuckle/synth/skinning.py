@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 
 
 @njit()

@@ -9,7 +9,7 @@ lie alternately 1 mm too near and too far. Lights in a row cast one common shado
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.synth.compiled import njit
+from knuckle.compiled import njit
 from knuckle.synth.noise_fields import (
     cast_shadow,
     draw_key,

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.compiled import njit
 from knuckle.crop import CUBE_MM
-from knuckle.synth.compiled import njit
 from knuckle.synth.rotations import apply, euler, multiply, random_rotation
 
 _DEPTH_MM = (300.0, 1500.0)

@@ -4,15 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from knuckle.synth import compiled
+from knuckle import compiled
 from knuckle.synth.skinning import distance
 
 CALLER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from knuckle.synth import compiled
+from knuckle import compiled
 from pathlib import Path
-compiled._ROOMS = (Path(sys.argv[1]), compiled._ROOMS[1])
+compiled._PACKAGE = Path(sys.argv[1])
 import caller
 print(caller.outer(1.0), sum(caller.outer.stats.cache_hits.values()))
 """
@@ -24,11 +24,10 @@ def run(folder: Path) -> list[str]:
 
 
 def test_a_change_in_another_file_is_seen(tmp_path: Path) -> None:
-    inner = "from knuckle.synth.compiled import njit\n\n\n@njit()\ndef inner(x):\n    return x + {}\n"
+    inner = "from knuckle.compiled import njit\n\n\n@njit()\ndef inner(x):\n    return x + {}\n"
     (tmp_path / "callee.py").write_text(inner.format("1.0"))
     (tmp_path / "caller.py").write_text(
-        "from callee import inner\nfrom knuckle.synth.compiled import njit\n\n\n"
-        "@njit()\ndef outer(x):\n    return inner(x)\n"
+        "from callee import inner\nfrom knuckle.compiled import njit\n\n\n@njit()\ndef outer(x):\n    return inner(x)\n"
     )
     assert run(tmp_path) == ["2.0", "0"]
     assert run(tmp_path) == ["2.0", "1"]

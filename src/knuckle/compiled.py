@@ -12,15 +12,16 @@ from typing import Any
 
 import numba
 
-_ROOMS = (Path(__file__).parent, Path(__file__).parent.parent)  # kernels, and the constants that they hold
+_PACKAGE = Path(__file__).parent
+_CONSTANTS = tuple(_PACKAGE / name for name in ("anatomy.py", "crop.py"))  # compiled into the kernels that use them
 
 
 @lru_cache(maxsize=1)
 def sources_stamp() -> str:
     """A hash of the sources of all kernels and of the constants that are compiled into them."""
-    kernels = sorted(path for path in _ROOMS[0].glob("*.py") if "njit" in path.read_text(encoding="utf-8"))
+    kernels = sorted(path for path in _PACKAGE.rglob("*.py") if "njit" in path.read_text(encoding="utf-8"))
     digest = hashlib.sha256()
-    for path in (*kernels, *(_ROOMS[1] / name for name in ("anatomy.py", "crop.py"))):
+    for path in (*kernels, *_CONSTANTS):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

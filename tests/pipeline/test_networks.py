@@ -10,7 +10,7 @@ from knuckle.camera import Camera
 from knuckle.data.memory import TrainingData
 from knuckle.errors import SettingsError, StoreError, WeightsError
 from knuckle.estimator import HandPoseEstimator
-from knuckle.pipeline import export, train
+from knuckle.pipeline.networks import export, train
 from knuckle.segmentation.network import part_probabilities
 from knuckle.segmentation.train import make_segmenter
 from knuckle.synth.generate import SynthSettings

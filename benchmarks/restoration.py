@@ -1,0 +1,287 @@
+"""Restoring part maps with the patch dictionary: how fast each search is, and what each method restores (Table 2).
+
+    python benchmarks/restoration.py [--maps 120000] [--queries 100] [--weights DIR] [--no-searches]
+                                      [--effects] [--pareto] [--json]
+
+Frames are the first of the sensor-gap benchmark's target-test: SOMA hands before structured light and clutter, labelled
+by a network (the shipped one, or that in --weights); the weights of the terms are chosen on its target-dev. That is a
+simulation, where the paper has 100 images of NYU. The dictionary holds clean MakeHuman hands, about 310 patches each.
+Every search runs in a process of its own; FLANN's trees are over the first 3,300 maps only (10⁶ patches: they need
+0.6 KB each), beside the other searches over the same maps. --no-searches leaves them out; --effects adds what patch size, window, size of the
+dictionary, k and the weight of background do; --pareto what a fast search costs and misses at other lengths of the
+projection and other efforts.
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numba
+import numpy as np
+import psutil
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from knuckle.errors import KnuckleError
+from knuckle.networks import SHIPPED
+from knuckle.restoration.fast import Effort
+from knuckle.restoration.index import PatchIndex, learn_layout
+from knuckle.restoration.patches import PatchDictionary
+from knuckle.restoration.restore import RestoreSettings, restore
+from knuckle.restoration.search import PatchSearch
+from knuckle.restoration.vote import count_neighbours, count_votes, restored
+from restoration_data import Frames, dictionary_file, frames_of
+
+FLANN_MAPS = 3_300
+FLANN = ((1024, 1), (256, 10), (512, 20), (1024, 50), (1024, 100), (1024, 200), (2048, 500), (4096, 1000))
+"""Leaves checked, and nearest points whose Hamming distance is computed; with a single one, as the paper has it, the
+trees alone decide."""
+
+PAPER = {  # Table 2: NYU-100, % per pixel and per class
+    "no restoration": (51.03, 39.38),
+    "NN, no integration": (48.76, 39.72),
+    "NN, eq. 2": (54.55, 46.38),
+    "CRF, Potts": (53.10, 43.64),
+    "CRF, overlap": (52.45, 42.68),
+}
+ALPHAS = {"crf-potts": (1.0, 3.0, 10.0, 30.0, 100.0), "crf-overlap": (0.01, 0.03, 0.1, 0.3, 1.0)}
+VOTE_WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+
+Row = dict[str, Any]
+
+
+def measure(mode: str, file: Path, predicted: NDArray[np.uint8], effort: tuple[int, int] | None = None) -> Row:
+    """Times one search of all frames and votes with what it finds; in a process of its own."""
+    cv2.setNumThreads(1)
+    dictionary = PatchDictionary.load(file)
+    search = PatchSearch(dictionary, mode)  # type: ignore[arg-type]
+    if search.flann is not None and effort is not None:
+        search.flann.checks, search.flann.candidates = effort
+    search.nearest(predicted[0])  # compiles, reads the maps, builds the index or the trees
+    begun = time.perf_counter()
+    matches = [search.nearest(part_map) for part_map in predicted]
+    took = time.perf_counter() - begun
+    cores = numba.get_num_threads() if mode == "exact" else 1
+    voted = [count_votes(dictionary.maps, found, (48, 48)) for found in matches]
+    return {
+        "ms_per_image_core": 1000 * took * cores / len(predicted),
+        "cores": cores,
+        "maps": len(dictionary.maps),
+        "distance": float(np.concatenate([found.distances for found in matches]).mean()),
+        "resident_mb": psutil.Process().memory_info().rss / 1e6,
+        "restored": np.stack([restored(*pair) for pair in zip(predicted, voted, strict=True)]),
+    }
+
+
+def search_rows(file: Path, frames: Frames, searches: dict[str, tuple[str, tuple[int, int] | None]]) -> dict[str, Row]:
+    """A row for each search of one dictionary: name → mode and FLANN's effort. One of them must be "exact"."""
+    rows = {}
+    for name, (mode, effort) in searches.items():
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            rows[name] = pool.submit(measure, mode, file, frames.predicted, effort).result()
+    for row in rows.values():
+        row["distance_ratio"] = row["distance"] / rows["exact"]["distance"]
+        row["pixel_accuracy"], row["class_accuracy"] = frames.accuracy(row.pop("restored"))
+    return rows
+
+
+def all_searches(folder: Path, maps: int, frames: Frames) -> dict[str, dict[str, Row]]:
+    """Rows of the whole dictionary, and of its first maps with FLANN."""
+    plain: dict[str, tuple[str, tuple[int, int] | None]] = {"fast": ("fast", None), "exact": ("exact", None)}
+    trees = {f"FLANN {checks}/{best}": ("flann", (checks, best)) for checks, best in FLANN}
+    few = min(maps, FLANN_MAPS)
+    tables = {"few": search_rows(dictionary_file(folder, few), frames, {**plain, **trees})}
+    whole = tables["few"] if few == maps else search_rows(dictionary_file(folder, maps), frames, plain)
+    return {"whole": whole, **tables}
+
+
+def pareto(file: Path, frames: Frames, exact: float) -> list[Row]:
+    """Time and distance of fast searches with other indices and efforts. exact: the mean distance to compare with."""
+    dictionary = PatchDictionary.load(file)
+    rows = []
+    for dimensions in (16, 32, 64, 128):
+        layout = learn_layout(dictionary.maps, dictionary.patch, np.random.default_rng(0), dimensions)
+        starts = range(0, len(dictionary.maps), 8192)
+        blocks = [layout.encode(dictionary.maps[start : start + 8192], start, dictionary.patch) for start in starts]
+        indexed = replace(dictionary, index=PatchIndex.of(layout, blocks))
+        for probes, top, step in (
+            (8, 30, 9),
+            (8, 30, 6),
+            (4, 100, 6),
+            (8, 100, 6),
+            (16, 100, 6),
+            (8, 300, 6),
+            (8, 100, 3),
+        ):
+            search = PatchSearch(indexed, effort=Effort(probes, top, step))
+            search.nearest(frames.predicted[0])
+            begun = time.perf_counter()
+            found = np.concatenate([search.nearest(part_map).distances for part_map in frames.predicted])
+            ms = 1000 * (time.perf_counter() - begun) / len(frames.predicted)
+            settings = {"dimensions": dimensions, "probes": probes, "top": top, "step": step}
+            rows.append({**settings, "ms_per_image_core": ms, "distance_ratio": float(found.mean()) / exact})
+    return rows
+
+
+def rival(rows: dict[str, Row]) -> Row:
+    """FLANN where it first is as near as the fast search; else where it is nearest."""
+    trees = [row for name, row in rows.items() if name.startswith("FLANN")]
+    as_near = [row for row in trees if row["distance"] <= rows["fast"]["distance"]]
+    return (
+        min(as_near, key=lambda row: row["ms_per_image_core"]) if as_near else min(trees, key=lambda r: r["distance"])
+    )
+
+
+class Restorer:
+    """Restores all frames by settings; searches are kept open."""
+
+    def __init__(self, folder: Path, maps: int) -> None:
+        self._folder, self._maps = folder, maps
+        self._open: dict[Any, PatchSearch] = {}
+
+    def __call__(self, frames: Frames, settings: RestoreSettings, maps: int | None = None, patch: int = 27) -> NDArray:
+        key = (maps or self._maps, patch, settings.mode, settings.background_weight)
+        if key not in self._open:
+            self._open.clear()
+            dictionary = PatchDictionary.load(dictionary_file(self._folder, key[0], patch))
+            self._open[key] = PatchSearch(dictionary, settings.mode, settings.background_weight)
+        pairs = zip(frames.predicted, frames.probabilities, strict=True)
+        return np.stack([restore(self._open[key], settings, *pair) for pair in pairs])
+
+
+def best_on(frames: Frames, restorer: Restorer, settings: list[RestoreSettings]) -> RestoreSettings:
+    """The settings with the highest accuracy per pixel."""
+    return max(settings, key=lambda one: frames.accuracy(restorer(frames, one))[0])
+
+
+def table_2(frames: Frames, held_out: Frames, restorer: Restorer) -> dict[str, tuple[float, float, str]]:
+    """Accuracy per pixel and per class of every method, and what was chosen for it on the held-out frames."""
+    modes = np.stack([restored(part_map, count_neighbours(part_map)) for part_map in frames.predicted])
+    rows = {
+        "no restoration": (*frames.accuracy(frames.predicted), ""),
+        "3×3 mode filter": (*frames.accuracy(modes), ""),
+        "NN, no integration": (*frames.accuracy(restorer(frames, RestoreSettings("centre"))), ""),
+        "NN, eq. 2": (*frames.accuracy(restorer(frames, RestoreSettings())), ""),
+        "5 NN, eq. 2": (*frames.accuracy(restorer(frames, RestoreSettings(k=5))), ""),
+    }
+    weighed = [RestoreSettings("evidence", k=k, vote_weight=weight) for weight in VOTE_WEIGHTS for k in (1, 5)]
+    chosen = best_on(held_out, restorer, weighed)
+    found = frames.accuracy(restorer(frames, chosen))
+    rows["votes added to evidence"] = (*found, f"weight {chosen.vote_weight:g}, k {chosen.k}")
+    for name, method in (("CRF, Potts", "crf-potts"), ("CRF, overlap", "crf-overlap")):
+        choices = [RestoreSettings(method, alpha=alpha) for alpha in ALPHAS[method]]  # type: ignore[arg-type]
+        chosen = best_on(held_out, restorer, choices)
+        rows[name] = (*frames.accuracy(restorer(frames, chosen)), f"α {chosen.alpha:g}")
+    return rows
+
+
+def effects(frames: Frames, restorer: Restorer, maps: int) -> dict[str, dict[str, tuple[float, float]]]:
+    """Accuracy of eq. 2 when one thing at a time is changed."""
+    plain = RestoreSettings()
+    sizes = [size for size in (325, 3_300, 33_000) if size < maps] + [maps]
+    changes: dict[str, dict[str, Callable[[], NDArray]]] = {
+        "maps": {f"{size:,}": lambda size=size: restorer(frames, plain, maps=size) for size in sizes},
+        "P": {
+            str(patch): lambda patch=patch: restorer(frames, replace(plain, window=min(patch, 17)), patch=patch)
+            for patch in (9, 13, 17, 21, 27, 35)
+        },
+        "W": {str(side): lambda side=side: restorer(frames, replace(plain, window=side)) for side in (1, 5, 9, 17, 27)},
+        "k": {str(k): lambda k=k: restorer(frames, replace(plain, k=k)) for k in (1, 2, 5, 10, 20)},
+        "background": {
+            f"{weight:g}": lambda weight=weight: restorer(frames, replace(plain, background_weight=weight))
+            for weight in (0.0, 0.1, 0.3, 0.5, 1.0)
+        },
+    }  # fmt: skip
+    return {name: {value: frames.accuracy(run()) for value, run in runs.items()} for name, runs in changes.items()}
+
+
+def show_searches(title: str, rows: dict[str, Row]) -> None:
+    """Prints a table of searches."""
+    table = Table(title=title)
+    for column in ("search", "ms × cores", "distance / exact", "% pixel", "% class", "MB resident"):
+        table.add_column(column, justify="left" if column == "search" else "right")
+    for name, row in rows.items():
+        table.add_row(
+            name,
+            f"{row['ms_per_image_core']:.1f}",
+            f"{row['distance_ratio']:.4f}",
+            f"{row['pixel_accuracy']:.2f}",
+            f"{row['class_accuracy']:.2f}",
+            f"{row['resident_mb']:.0f}",
+        )
+    Console().print(table)
+
+
+def show_table_2(rows: dict[str, tuple[float, float, str]]) -> None:
+    """Prints our Table 2 beside the paper's."""
+    table = Table(title="restored accuracy, %; the paper's on NYU-100")
+    for column in ("method", "per pixel", "per class", "chosen on target-dev", "[N] pixel", "[N] class"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for name, (pixel, of_class, chosen) in rows.items():
+        paper = (f"{value:.2f}" for value in PAPER.get(name, ()))
+        table.add_row(name, f"{pixel:.2f}", f"{of_class:.2f}", chosen, *paper)
+    Console().print(table)
+
+
+def show_effects(found: dict[str, dict[str, tuple[float, float]]]) -> None:
+    """Prints a line for every change."""
+    for name, values in found.items():
+        print(f"{name:10}", "  ".join(f"{value}: {pixel:.2f} / {part:.2f}" for value, (pixel, part) in values.items()))
+
+
+def main(
+    maps: Annotated[int, typer.Option(min=1, help="Hands in the dictionary, about 310 patches each.")] = 120_000,
+    queries: Annotated[
+        int, typer.Option(min=1, help="Frames to restore, and half as many to choose weights on.")
+    ] = 100,
+    weights: Annotated[Path, typer.Option(help="Folder of the segmentation.onnx whose maps are restored.")] = SHIPPED,
+    out: Annotated[Path, typer.Option(help="Folder that keeps hands and dictionaries.")] = Path("benchmarks/out"),
+    searches: Annotated[bool, typer.Option(help="Time the searches.")] = True,
+    with_effects: Annotated[bool, typer.Option("--effects", help="Vary P, W, maps, k and background, too.")] = False,
+    with_pareto: Annotated[bool, typer.Option("--pareto", help="Vary the index and the effort, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Searches and methods of restoration."""
+    try:
+        frames = frames_of(out, "target-test", queries, weights)
+        held_out = frames_of(out, "target-dev", -(-queries // 2), weights)
+        searches = all_searches(out, maps, frames)
+        patches = PatchDictionary.load(dictionary_file(out, maps)).patches
+        pixels = np.count_nonzero(frames.predicted) / queries
+        show_searches(f"{patches:,} patches, {pixels:.0f} pixels an image", searches["whole"])
+        if searches["few"] is not searches["whole"]:
+            show_searches(f"the first {FLANN_MAPS:,} maps", searches["few"])
+        flann, fast = rival(searches["few"]), searches["few"]["fast"]
+        ratio = flann["ms_per_image_core"] / fast["ms_per_image_core"]
+        print(f"fast is {ratio:.0f}× as fast as FLANN at {flann['distance'] / fast['distance']:.3f}× its distance")
+        restorer = Restorer(out, maps)
+        methods = table_2(frames, held_out, restorer)
+        show_table_2(methods)
+        changed = effects(frames, restorer, maps) if with_effects else {}
+        show_effects(changed)
+        curve = (
+            pareto(dictionary_file(out, maps), frames, searches["whole"]["exact"]["distance"]) if with_pareto else []
+        )
+        for row in curve:
+            print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+    except KnuckleError as error:
+        typer.echo(f"restoration: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        whole = {name: searches["whole"][name] for name in ("fast", "exact")}
+        found = {**whole, "flann": flann, "patches": patches, "pixels": pixels, "flann_over_fast": ratio}
+        print(
+            json.dumps({**found, "same_maps": searches["few"], "table_2": methods, "effects": changed, "pareto": curve})
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)

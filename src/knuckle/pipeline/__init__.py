@@ -1,0 +1,1 @@
+"""The steps of a training run, in order: the one room that sees data, restoration and the networks together."""

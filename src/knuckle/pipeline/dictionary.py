@@ -1,0 +1,129 @@
+"""Stores of part maps → a dictionary of label patches with its index, in steps that a killed run does not lose."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knuckle.data.store import SampleStore
+from knuckle.errors import DictionaryError, SettingsError, StoreError
+from knuckle.restoration.index import Encoded, IndexLayout, PatchIndex, learn_layout
+from knuckle.restoration.patches import PATCH, PatchDictionary, check_maps, check_patch
+
+_BLOCK = 8192  # maps encoded, and lost by a killed run, at once: about a second
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of the step, maps just done and maps in all."""
+
+
+def build_dictionary(
+    stores: Sequence[str | Path],
+    out: Path,
+    patch: int = PATCH,
+    count: int | None = None,
+    progress: Progress = lambda step, done, total: None,
+) -> PatchDictionary:
+    """Writes the part maps of stores, and an index of their patches, to one file; returns it opened.
+
+    count: only the first maps, None = all. What is finished of a long build lies in a folder beside `out`, from which
+    the same call goes on after a kill, to the same bytes; it is removed at the end.
+
+    Raises `SettingsError` for an even patch, a count that the stores do not have, or maps without a hand; `StoreError`
+    for a store that is not whole; `DictionaryError` if `out` cannot be written or another build was begun there.
+    """
+    check_patch(patch)
+    opened = [SampleStore.open(store) for store in stores]
+    held = sum(len(store) for store in opened)
+    total = held if count is None else count
+    if not 0 < total <= held:
+        raise SettingsError(f"count must be between 1 and the {held} maps of the stores, got {count}")
+    if out.is_dir():
+        raise DictionaryError(f"{out}: is a folder: give the file to write")
+    source = {"maps": total, "stores": [_origin(store) for store in opened]}
+    folder = out.with_name(out.name + ".building")
+    try:
+        _begin(folder, {"patch": patch, **source})
+        maps = _gather(opened, total, folder / "maps.npy", progress)
+        layout = _layout(maps, patch, folder)
+        blocks = [_encoded(maps, start, patch, layout, folder, progress) for start in range(0, total, _BLOCK)]
+        PatchDictionary.from_maps(maps, patch, source, PatchIndex.of(layout, blocks)).save(out)
+        shutil.rmtree(folder)
+    except (SettingsError, StoreError):  # of the maps: nothing in the folder is of use
+        shutil.rmtree(folder)
+        raise
+    except OSError as error:
+        raise DictionaryError(f"{out}: cannot write the dictionary ({error.strerror or error})") from None
+    return PatchDictionary.load(out)
+
+
+def _origin(store: SampleStore) -> dict[str, Any]:
+    """What a store's samples were made by; not where it lies, which changes nothing."""
+    return {key: value for key, value in store.attributes.items() if key not in ("layout", "shard")}
+
+
+def _begin(folder: Path, settings: dict[str, Any]) -> None:
+    """Makes the folder of a build, or finds it; raises `DictionaryError` if it holds another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note, text = folder / "settings.json", json.dumps(settings, sort_keys=True)
+    if not note.exists():
+        part = folder / "settings.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(note)
+    if note.read_text(encoding="utf-8") != text:
+        raise DictionaryError(
+            f"{folder}: holds the beginnings of another dictionary: remove it, or choose another --out"
+        )
+
+
+def _gather(stores: list[SampleStore], total: int, path: Path, progress: Progress) -> NDArray[np.uint8]:
+    """The part maps (M, 48, 48), copied to one file and mapped into memory."""
+    if not path.exists():
+        part = path.with_suffix(".part")
+        shape = stores[0].read("parts", 0, 1).shape[1:]
+        maps = np.lib.format.open_memmap(part, "w+", np.uint8, (total, *shape))
+        at = 0
+        for store in stores:
+            for start in range(0, min(len(store), total - at), 1024):
+                block = store.read("parts", start, min(start + 1024, total - at + start))
+                check_maps(block)
+                maps[at : at + len(block)] = block
+                at += len(block)
+                progress("maps", len(block), total)
+        if not maps.any():
+            raise SettingsError("the part maps have no hand pixel: a dictionary needs labelled hands")
+        maps.flush()
+        part.replace(path)
+    return np.load(path, mmap_mode="r")
+
+
+def _layout(maps: NDArray[np.uint8], patch: int, folder: Path) -> IndexLayout:
+    path = folder / "layout.npz"
+    if not path.exists():
+        layout = learn_layout(maps, patch, np.random.default_rng(0))
+        _save(path, weights=layout.weights, centroids=layout.centroids)
+    with np.load(path) as kept:
+        return IndexLayout(kept["weights"], kept["centroids"])
+
+
+def _encoded(
+    maps: NDArray[np.uint8], start: int, patch: int, layout: IndexLayout, folder: Path, progress: Progress
+) -> Encoded:
+    path = folder / f"block-{start // _BLOCK:06}.npz"
+    block = maps[start : start + _BLOCK]
+    if not path.exists():
+        made = layout.encode(np.ascontiguousarray(block), start, patch)
+        _save(path, codes=made.codes, places=made.places, lists=made.lists)
+    progress("index", len(block), len(maps))
+    with np.load(path) as kept:
+        return Encoded(kept["codes"], kept["places"], kept["lists"])
+
+
+def _save(path: Path, **arrays: NDArray) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    part.replace(path)

@@ -1,0 +1,124 @@
+"""A store of noisy part maps → a store of restored ones, shard by shard, by processes or on a Dask cluster."""
+
+import hashlib
+import multiprocessing
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from knuckle.data.shards import Progress, work_through, workers_for
+from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.errors import SettingsError, WeightsError
+from knuckle.networks import Network, load_segmentation
+from knuckle.restoration.patches import PatchDictionary
+from knuckle.restoration.restore import RestoreSettings, restore
+from knuckle.restoration.search import PatchSearch
+
+
+def restore_store(
+    maps: str | Path,
+    out: str | Path,
+    dictionary: Path,
+    settings: RestoreSettings | None = None,
+    weights: Path | None = None,
+    workers: int | None = None,
+    scheduler: Any = None,
+    progress: Progress = lambda done: None,
+) -> None:
+    """Writes the samples of a store again, with restored part maps.
+
+    maps: store whose `parts` are restored, or, with weights (folder of a segmentation.onnx), what that network sees in
+    its `depth`. out: store to write. dictionary: a file that cluster workers must reach by the same path. settings,
+    workers and scheduler as in `RestoreSettings` and `synth.production.generate`.
+
+    The bytes depend on maps, dictionary, weights and settings alone. A killed run leaves whole shards; the same call
+    again completes them. Raises `StoreError` if `out` holds anything else, and what the opening of the rest raises.
+    """
+    settings = settings or RestoreSettings()
+    if settings.method == "evidence" and weights is None:
+        raise SettingsError("the method evidence adds votes to a network's probabilities: give its weights")
+    workers = workers_for(out, workers, scheduler)
+    source = SampleStore.open(maps)
+    source.require_whole()
+    tools = _Tools.of(dictionary, settings, weights)
+    tools.open()  # refuses what does not fit, and compiles, before anything is begun
+    made_by = {
+        "restored": asdict(settings),
+        "dictionary": tools.checksums[0],
+        "weights": tools.checksums[1],
+        "maps": {key: value for key, value in source.attributes.items() if key not in ("layout", "count", "shard")},
+    }
+    store = SampleStore.create(out, len(source), made_by, source.attributes["shard"])
+    missing = store.missing_shards()
+    progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
+    work_through(partial(_restore_shard, source.url, store.url, tools), missing, workers, scheduler, progress)
+    store.tidy()
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """What restores maps, by its files and their checksums: a worker that has opened them keeps them for all shards."""
+
+    dictionary: Path
+    settings: RestoreSettings
+    weights: Path | None
+    checksums: tuple[str | None, str | None]
+
+    @classmethod
+    def of(cls, dictionary: Path, settings: RestoreSettings, weights: Path | None) -> "_Tools":
+        """Verifies the dictionary. The paths are made absolute: a worker may be in another folder."""
+        network = None if weights is None else _checksum(weights)
+        checksums = PatchDictionary.load(dictionary).checksum, network
+        return cls(dictionary.absolute(), settings, None if weights is None else weights.absolute(), checksums)
+
+    def open(self) -> tuple[PatchSearch, Network | None]:
+        if self not in _opened:
+            _opened.clear()
+            loaded = PatchDictionary.load(self.dictionary, verify=False)  # was verified where the work was given out
+            search = PatchSearch(loaded, self.settings.mode, self.settings.background_weight)
+            _opened[self] = search, None if self.weights is None else load_segmentation(self.weights, threads=1)
+        return _opened[self]
+
+
+_opened: dict[_Tools, tuple[PatchSearch, Network | None]] = {}  # one a worker process
+
+
+def _restore_shard(maps: str, out: str, tools: _Tools, shard: int) -> int:
+    """Restores and writes one shard; returns its number of samples. Doing it again does no harm."""
+    if multiprocessing.parent_process() is not None:
+        numba.set_num_threads(1)  # one of many processes: the cores go to shards
+    search, network = tools.open()
+    source, store = SampleStore.open(maps), SampleStore.open(out, writable=True)
+    indices = store.shard_range(shard)
+    rows = {name: source.read(name, indices.start, indices.stop) for name in ARRAYS}
+    rows["parts"] = np.stack(
+        [
+            restore(search, tools.settings, *_prediction(network, depth, parts))
+            for depth, parts in zip(rows["depth"], rows["parts"], strict=True)
+        ]
+    )
+    store.write_shard(shard, rows)
+    return len(indices)
+
+
+def _prediction(
+    network: Network | None, depth: NDArray[np.float32], parts: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+    """The map to restore and, where a network saw it, its probabilities (21, 48, 48)."""
+    if network is None:
+        return parts, None
+    probabilities = network.run(depth=depth[None, None])[0][0]
+    return probabilities.argmax(axis=0).astype(np.uint8), probabilities
+
+
+def _checksum(weights: Path) -> str:
+    path = weights / "segmentation.onnx"
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot read the network ({error.strerror})") from None
