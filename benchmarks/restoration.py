@@ -1,15 +1,15 @@
 """Restoring part maps with the patch dictionary: how fast each search is, and what each method restores (Table 2).
 
     python benchmarks/restoration.py [--maps 120000] [--queries 100] [--weights DIR] [--no-searches]
-                                      [--effects] [--pareto] [--json]
+                                      [--effects] [--pareto] [--sheet PNG] [--json]
 
 Frames are the first of the sensor-gap benchmark's target-test: SOMA hands before structured light and clutter, labelled
 by a network (the shipped one, or that in --weights); the weights of the terms are chosen on its target-dev. That is a
 simulation, where the paper has 100 images of NYU. The dictionary holds clean MakeHuman hands, about 310 patches each.
 Every search runs in a process of its own; FLANN's trees are over the first 3,300 maps only (10⁶ patches: they need
-0.6 KB each), beside the other searches over the same maps. --no-searches leaves them out; --effects adds what patch size, window, size of the
-dictionary, k and the weight of background do; --pareto what a fast search costs and misses at other lengths of the
-projection and other efforts.
+0.6 KB each), beside the other searches over the same maps. --no-searches leaves them out. --effects adds what patch
+size, window, size of the dictionary, k and the weight of background do; --pareto what a fast search costs and misses at
+other lengths of the projection and other efforts.
 """
 
 import json
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from knuckle.draw import contact_sheet, part_image, write_image
 from knuckle.errors import KnuckleError
 from knuckle.networks import SHIPPED
 from knuckle.restoration.fast import Effort
@@ -53,7 +54,7 @@ PAPER = {  # Table 2: NYU-100, % per pixel and per class
     "CRF, overlap": (52.45, 42.68),
 }
 ALPHAS = {"crf-potts": (1.0, 3.0, 10.0, 30.0, 100.0), "crf-overlap": (0.01, 0.03, 0.1, 0.3, 1.0)}
-VOTE_WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+VOTE_WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
 
 Row = dict[str, Any]
 
@@ -203,6 +204,25 @@ def effects(frames: Frames, restorer: Restorer, maps: int) -> dict[str, dict[str
     return {name: {value: frames.accuracy(run()) for value, run in runs.items()} for name, runs in changes.items()}
 
 
+def draw_sheet(path: Path, frames: Frames, restorer: Restorer) -> None:
+    """Writes a picture: a row of part maps for each of a few frames."""
+    some = range(0, len(frames.predicted), max(1, len(frames.predicted) // 10))
+    few = Frames(frames.predicted[some], frames.truth[some], frames.probabilities[some])
+    columns = {
+        "predicted": few.predicted,
+        "no integration": restorer(few, RestoreSettings("centre")),
+        "eq. 2": restorer(few, RestoreSettings()),
+        "eq. 2, 5 NN": restorer(few, RestoreSettings(k=5)),
+        "added to evidence": restorer(few, RestoreSettings("evidence", k=5, vote_weight=0.3)),
+        "CRF, overlap": restorer(few, RestoreSettings("crf-overlap")),
+        "truth": few.truth,
+    }
+    pictures = [
+        part_image(np.kron(maps[i], np.ones((4, 4), np.uint8))) for i in range(len(some)) for maps in columns.values()
+    ]
+    write_image(path, contact_sheet(pictures, len(columns), [*columns] * len(some)))
+
+
 def show_searches(title: str, rows: dict[str, Row]) -> None:
     """Prints a table of searches."""
     table = Table(title=title)
@@ -237,50 +257,54 @@ def show_effects(found: dict[str, dict[str, tuple[float, float]]]) -> None:
         print(f"{name:10}", "  ".join(f"{value}: {pixel:.2f} / {part:.2f}" for value, (pixel, part) in values.items()))
 
 
+def compare_searches(out: Path, maps: int, frames: Frames) -> dict[str, Any]:
+    """Measures and prints all searches; returns the rows of "fast", "exact" and "flann", and what belongs to them."""
+    tables = all_searches(out, maps, frames)
+    patches = PatchDictionary.load(dictionary_file(out, maps)).patches
+    pixels = np.count_nonzero(frames.predicted) / len(frames.predicted)
+    show_searches(f"{patches:,} patches, {pixels:.0f} pixels an image", tables["whole"])
+    if tables["few"] is not tables["whole"]:
+        show_searches(f"the first {FLANN_MAPS:,} maps", tables["few"])
+    flann, fast = rival(tables["few"]), tables["few"]["fast"]
+    ratio = flann["ms_per_image_core"] / fast["ms_per_image_core"]
+    print(f"fast is {ratio:.0f}× as fast as FLANN at {flann['distance'] / fast['distance']:.3f}× its distance")
+    rows = {"fast": tables["whole"]["fast"], "exact": tables["whole"]["exact"], "flann": flann}
+    return {**rows, "patches": patches, "pixels": pixels, "flann_over_fast": ratio, "same_maps": tables["few"]}
+
+
 def main(
     maps: Annotated[int, typer.Option(min=1, help="Hands in the dictionary, about 310 patches each.")] = 120_000,
-    queries: Annotated[
-        int, typer.Option(min=1, help="Frames to restore, and half as many to choose weights on.")
-    ] = 100,
+    queries: Annotated[int, typer.Option(min=1, help="Frames to restore; half as many to choose weights on.")] = 100,
     weights: Annotated[Path, typer.Option(help="Folder of the segmentation.onnx whose maps are restored.")] = SHIPPED,
     out: Annotated[Path, typer.Option(help="Folder that keeps hands and dictionaries.")] = Path("benchmarks/out"),
     searches: Annotated[bool, typer.Option(help="Time the searches.")] = True,
     with_effects: Annotated[bool, typer.Option("--effects", help="Vary P, W, maps, k and background, too.")] = False,
     with_pareto: Annotated[bool, typer.Option("--pareto", help="Vary the index and the effort, too.")] = False,
+    sheet: Annotated[Path | None, typer.Option(help="A picture of some restored frames to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Searches and methods of restoration."""
+    if with_pareto and not searches:
+        raise typer.BadParameter("--pareto compares with the exact search: leave --no-searches out")
     try:
         frames = frames_of(out, "target-test", queries, weights)
         held_out = frames_of(out, "target-dev", -(-queries // 2), weights)
-        searches = all_searches(out, maps, frames)
-        patches = PatchDictionary.load(dictionary_file(out, maps)).patches
-        pixels = np.count_nonzero(frames.predicted) / queries
-        show_searches(f"{patches:,} patches, {pixels:.0f} pixels an image", searches["whole"])
-        if searches["few"] is not searches["whole"]:
-            show_searches(f"the first {FLANN_MAPS:,} maps", searches["few"])
-        flann, fast = rival(searches["few"]), searches["few"]["fast"]
-        ratio = flann["ms_per_image_core"] / fast["ms_per_image_core"]
-        print(f"fast is {ratio:.0f}× as fast as FLANN at {flann['distance'] / fast['distance']:.3f}× its distance")
+        found = compare_searches(out, maps, frames) if searches else {}
+        curve = pareto(dictionary_file(out, maps), frames, found["exact"]["distance"]) if with_pareto else []
+        for row in curve:
+            print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
         restorer = Restorer(out, maps)
         methods = table_2(frames, held_out, restorer)
         show_table_2(methods)
+        if sheet is not None:
+            draw_sheet(sheet, frames, restorer)
         changed = effects(frames, restorer, maps) if with_effects else {}
         show_effects(changed)
-        curve = (
-            pareto(dictionary_file(out, maps), frames, searches["whole"]["exact"]["distance"]) if with_pareto else []
-        )
-        for row in curve:
-            print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
     except KnuckleError as error:
         typer.echo(f"restoration: {error}", err=True)
         raise typer.Exit(2) from None
     if as_json:
-        whole = {name: searches["whole"][name] for name in ("fast", "exact")}
-        found = {**whole, "flann": flann, "patches": patches, "pixels": pixels, "flann_over_fast": ratio}
-        print(
-            json.dumps({**found, "same_maps": searches["few"], "table_2": methods, "effects": changed, "pareto": curve})
-        )
+        print(json.dumps({**found, "pareto": curve, "table_2": methods, "effects": changed}))
 
 
 if __name__ == "__main__":

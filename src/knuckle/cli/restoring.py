@@ -42,7 +42,7 @@ def build(
     """Make a dictionary of label patches.
 
     Reads part labels 0..20 (N, 48, 48). Every hand pixel of every map is the centre of one patch. Writes one file with
-    the maps, 2.3 KB each, and an index for the fast search, about 1.4 KB a map. A killed run goes on with the same
+    the maps, 2.3 KB each, and an index for the fast search, about 2.5 KB a map. A killed run goes on with the same
     command, to the same bytes.
     """
     need("numba", "zarr", "faiss", "fsspec")
@@ -104,7 +104,9 @@ def restore(
         float, typer.Option(help="What a label against background weighs in the distance, 0..1.")
     ] = 1.0,
     window: Annotated[int, typer.Option(help="Side of the window whose patches vote, px, odd.")] = 17,
-    k: Annotated[int | None, typer.Option(help="Nearest patches a pixel; by default 1, and 10 for a CRF.")] = None,
+    k: Annotated[
+        int | None, typer.Option(help="Nearest patches a pixel; by default 1, 5 for evidence, 10 for a CRF.")
+    ] = None,
     alpha: Annotated[
         float | None, typer.Option(help="Weight of a CRF's pairwise term; by default a tried one.")
     ] = None,

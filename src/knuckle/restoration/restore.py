@@ -19,9 +19,9 @@ class RestoreSettings:
     """How a map is restored.
 
     method: "vote", [N] eq. 2; "centre", the nearest patch's own label alone; "evidence", the votes added to the
-    network's log-probabilities; "crf-potts" and "crf-overlap", eq. 3 over k candidates. window: odd W; k: patches that
-    vote or stand for choice, None = 1 to vote and 10 ([N]) to choose; alpha: weight of a CRF's pairwise term, None =
-    what did best on held-out maps (docs/restoration.md); vote_weight: of the votes beside the network's evidence.
+    network's log-probabilities; "crf-potts" and "crf-overlap", eq. 3 over k candidates. window: odd W; k: nearest
+    patches of each pixel, None = `CANDIDATES`; alpha: weight of a CRF's pairwise term, None = `ALPHA`; vote_weight: of
+    the votes beside the network's evidence.
 
     Raises `SettingsError` for a method that there is not or a number out of range.
     """
@@ -45,8 +45,11 @@ class RestoreSettings:
             raise SettingsError(f"alpha {self.alpha} and vote_weight {self.vote_weight} must not be negative")
 
 
-ALPHA: dict[Pairwise, float] = {"potts": 1.0, "overlap": 1.0}
-"""Weight of each pairwise term that did best on target-dev of the sensor-gap benchmark."""
+CANDIDATES: dict[Method, int] = {"vote": 1, "centre": 1, "evidence": 5, "crf-potts": 10, "crf-overlap": 10}
+"""Nearest patches of each pixel: as in [N]; for evidence, which is not in it, more did better."""
+
+ALPHA: dict[Pairwise, float] = {"potts": 10.0, "overlap": 0.1}
+"""Weight of each pairwise term that did best on target-dev of the sensor-gap benchmark (docs/restoration.md)."""
 
 
 def restore(
@@ -60,10 +63,9 @@ def restore(
     probabilities (21, 48, 48): the network's, for "evidence". Raises `SettingsError` where they are missing.
     """
     method = settings.method
-    chooses = method in ("crf-potts", "crf-overlap")
-    matches = search.nearest(part_map, settings.k or (10 if chooses else 1))
+    matches = search.nearest(part_map, settings.k or CANDIDATES[method])
     maps = search.dictionary.maps
-    if chooses:
+    if method in ("crf-potts", "crf-overlap"):
         pairwise: Pairwise = "potts" if method == "crf-potts" else "overlap"
         energy = grid_energy(maps, matches, part_map.shape, pairwise, search.dictionary.patch)
         alpha = ALPHA[pairwise] * search.costs[0] if settings.alpha is None else settings.alpha
