@@ -142,18 +142,17 @@ def rival(rows: dict[str, Row]) -> Row:
 
 
 class Restorer:
-    """Restores all frames by settings; searches are kept open."""
+    """Restores all frames by settings, with the dictionary that it used last or another one."""
 
     def __init__(self, folder: Path, maps: int) -> None:
         self._folder, self._maps = folder, maps
-        self._open: dict[Any, PatchSearch] = {}
+        self._open: dict[tuple[int, int], PatchDictionary] = {}
 
     def __call__(self, frames: Frames, settings: RestoreSettings, maps: int | None = None, patch: int = 27) -> NDArray:
-        key = (maps or self._maps, patch, settings.mode, settings.background_weight)
+        key = (maps or self._maps, patch)
         if key not in self._open:
             self._open.clear()
-            dictionary = PatchDictionary.load(dictionary_file(self._folder, key[0], patch))
-            self._open[key] = PatchSearch(dictionary, settings.mode, settings.background_weight)
+            self._open[key] = PatchDictionary.load(dictionary_file(self._folder, *key))
         pairs = zip(frames.predicted, frames.probabilities, strict=True)
         return np.stack([restore(self._open[key], settings, *pair) for pair in pairs])
 
@@ -191,7 +190,7 @@ def effects(frames: Frames, restorer: Restorer, maps: int) -> dict[str, dict[str
     changes: dict[str, dict[str, Callable[[], NDArray]]] = {
         "maps": {f"{size:,}": lambda size=size: restorer(frames, plain, maps=size) for size in sizes},
         "P": {
-            str(patch): lambda patch=patch: restorer(frames, replace(plain, window=min(patch, 17)), patch=patch)
+            str(patch): lambda patch=patch: restorer(frames, plain, patch=patch)
             for patch in (9, 13, 17, 21, 27, 35)
         },
         "W": {str(side): lambda side=side: restorer(frames, replace(plain, window=side)) for side in (1, 5, 9, 17, 27)},

@@ -37,10 +37,8 @@ def dictionary_file(folder: Path, maps: int, patch: int = PATCH) -> Path:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         store = folder / f"clean-{maps}.zarr"
-        larger = [found for found in folder.glob("clean-*.zarr") if int(found.stem.split("-")[1]) >= maps]
-        if not larger:  # hand i depends on seed and i alone: a larger store begins with the same ones
-            generate(store, SENSOR_GAP["source"][0], maps, DICTIONARY_SEED)
-        build_dictionary([larger[0] if larger else store], path, patch, maps)
+        generate(store, SENSOR_GAP["source"][0], maps, DICTIONARY_SEED)
+        build_dictionary([store], path, patch)
     return path
 
 

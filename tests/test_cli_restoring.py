@@ -49,7 +49,7 @@ def options(folder: Path, out: Path, *more: object) -> list[object]:
 
 def test_a_dictionary_is_built_of_stores(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "parts.kdict"
-    ran("dictionary", "build", folder / "hands.zarr", folder / "hands.zarr", "--out", out, "--patch", 5, "--maps", 15)
+    ran("dictionary", "build", folder / "hands.zarr", folder / "hands.zarr", "--out", out, "--patch", 5, "--count", 15)
     maps = SampleStore.open(folder / "hands.zarr").read("parts")
     made = PatchDictionary.load(out)
     np.testing.assert_array_equal(made.maps, np.concatenate([maps, maps[:3]]))
@@ -136,7 +136,7 @@ def test_options_are_those_of_the_library(
     restore_store(folder / "hands.zarr", tmp_path / "same.zarr", folder / "parts.kdict", settings, weights, workers=1)
     found, expected = SampleStore.open(out), SampleStore.open(tmp_path / "same.zarr")
     assert found.attributes == expected.attributes
-    assert found.attributes["restored"] == asdict(settings)
+    assert found.attributes["restored"] == asdict(settings.resolved(7))
     for name in ARRAYS:
         np.testing.assert_array_equal(found.read(name), expected.read(name))
     ran(*options(folder, out, "--workers", 1, *chosen))  # a finished store is no fault
@@ -158,11 +158,11 @@ def test_processes_restore_too(tmp_path: Path, folder: Path) -> None:
 
 WRONG_BUILDS = [  # options, and what the one line must say
     (["none.zarr"], "none.zarr"),
-    (["hands.zarr", "--patch", 4], "odd number of pixels up to 48, got 4"),
+    (["hands.zarr", "--patch", 4], "odd number of pixels up to 47, got 4"),
     (["hands.zarr", "--patch", 51], "got 51"),
     (["hands.zarr", "--patch", "wide"], "--patch"),
-    (["hands.zarr", "--maps", 0], "between 1 and the 12 maps of the stores, got 0"),
-    (["hands.zarr", "--maps", 13], "got 13"),
+    (["hands.zarr", "--count", 0], "12 maps in the stores"),
+    (["hands.zarr", "--count", 13], "not 13"),
     ([], "stores"),
 ]
 
@@ -212,10 +212,10 @@ def test_a_file_that_is_no_dictionary_is_named(
 WRONG_RESTORATIONS = [  # options, and what the one line must say
     (["--method", "guess"], "guess"),
     (["--mode", "flann"], "flann"),
-    (["--window", 16], "window must be an odd number of pixels, got 16"),
-    (["--k", 0], "k must be at least 1, got 0"),
-    (["--alpha", -1], "alpha -1.0"),
-    (["--vote-weight", -1], "vote_weight -1.0"),
+    (["--window", 16], "window must be an odd number of pixels up to 47, got 16"),
+    (["--k", 0], "k must be between 1 and 1000, got 0"),
+    (["--alpha", -1], "alpha must be a number of at least 0, got -1.0"),
+    (["--vote-weight", -1], "vote_weight must be a number of at least 0, got -1.0"),
     (["--background-weight", 1.5], "background_weight must be between 0 and 1, got 1.5"),
     (["--workers", 0], "workers"),
     (["--workers", 2, "--scheduler", "tcp://127.0.0.1:9"], "scheduler"),

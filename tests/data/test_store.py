@@ -192,7 +192,7 @@ def test_another_order_is_refused(tmp_path: Path, order: tuple, named: str) -> N
 def test_an_unfinished_store_is_not_read(url: str) -> None:
     store = SampleStore.create(url, 10, MADE_BY, shard=4)
     store.write_shard(1, random_rows(4))
-    with pytest.raises(StoreError, match="2 shards were never written: run the same  knuckle synth") as caught:
+    with pytest.raises(StoreError, match="2 shards were never written: run the command that makes it again") as caught:
         store.read("depth")
     assert_one_line(caught.value, url.removeprefix("file://"))
     for start, stop in ((0, 4), (3, 5), (7, 9), (-3, -1)):
@@ -245,7 +245,7 @@ def test_a_creation_cut_short_is_completed(tmp_path: Path, kept: int) -> None:
     path.mkdir(exist_ok=True)
     (path / "zarr.1234.partial").write_bytes(b"{")
     if kept < 11:
-        with pytest.raises(StoreError, match=r"run the same  knuckle synth|nothing there"):
+        with pytest.raises(StoreError, match=r"run the command that makes it again|nothing there"):
             SampleStore.open(path)
     store = SampleStore.create(path, 10, MADE_BY, shard=4)
     fill(store, rows)

@@ -22,6 +22,7 @@ from knuckle.restoration.search import PatchSearch
 
 PATCH = 3
 BLOCK = 5  # maps: a build of this test has several blocks, the last one shorter
+PROJECTED = [("projection", 0, 12), ("projection", 12, 12)]
 
 
 def part_maps(count: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -101,7 +102,7 @@ def test_maps_of_all_stores_are_in_it_in_order(tmp_path: Path, stores: list[Path
             {"recipe": {"hand": "blocks"}, "seed": 1, "count": 5},
         ],
     }
-    assert told == [("maps", 7, 12), ("maps", 5, 12), ("index", 5, 12), ("index", 5, 12), ("index", 2, 12)]
+    assert told == [("maps", 7, 12), ("maps", 5, 12), *PROJECTED, ("index", 5, 12), ("index", 5, 12), ("index", 2, 12)]
     assert [path.name for path in tmp_path.iterdir()] == ["parts.kdict"]
 
 
@@ -139,7 +140,8 @@ def test_a_large_store_is_copied_in_pieces(tmp_path: Path, monkeypatch: pytest.M
     told: list[tuple[str, int, int]] = []
     made = build_dictionary([store], tmp_path / "parts.kdict", PATCH, 1029, lambda *at: told.append(at))
     np.testing.assert_array_equal(made.maps, maps[:1029])
-    assert told == [("maps", 1024, 1029), ("maps", 5, 1029), ("index", 1029, 1029)]
+    projected = [("projection", 0, 1029), ("projection", 1029, 1029)]
+    assert told == [("maps", 1024, 1029), ("maps", 5, 1029), *projected, ("index", 1029, 1029)]
 
 
 def test_where_stores_lie_changes_nothing(tmp_path: Path, stores: list[Path], undisturbed: bytes) -> None:
@@ -256,7 +258,7 @@ def test_finished_steps_are_not_done_again(
     monkeypatch.setattr(building, "learn_layout", None)  # calling it would fail
     told: list[str] = []
     build_dictionary(stores, out, PATCH, None, lambda step, done, total: told.append(step))
-    assert told == ["index"] * 3
+    assert told == ["projection"] * 2 + ["index"] * 3
     assert out.read_bytes() == undisturbed
 
 
@@ -358,7 +360,7 @@ def test_a_patch_without_a_centre_is_refused(tmp_path: Path, stores: list[Path],
 @pytest.mark.parametrize("count", [0, -1, 13])
 def test_a_count_that_the_stores_do_not_have_is_refused(tmp_path: Path, stores: list[Path], count: int) -> None:
     message = refused(SettingsError, lambda: build_dictionary(stores, tmp_path / "parts.kdict", PATCH, count))
-    assert f"between 1 and the 12 maps of the stores, got {count}" in message
+    assert f"there are 12 maps in the stores: take between 1 and all of them, not {count}" in message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -407,3 +409,39 @@ def test_a_store_that_is_missing_or_not_whole_is_refused(tmp_path: Path, stores:
     half = refused(StoreError, lambda: build_dictionary([stores[0], tmp_path / "half.zarr"], out, PATCH))
     assert "half.zarr" in half
     assert not out.exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, stores: list[Path]) -> None:
+    folder = tmp_path / "parts.kdict.building"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("not yours")
+    assert "something else" in refused(
+        DictionaryError, lambda: build_dictionary(stores, tmp_path / "parts.kdict", PATCH)
+    )
+    assert (folder / "thesis.txt").read_text() == "not yours"
+
+
+@pytest.mark.parametrize("removed", range(1, 6))
+def test_a_build_killed_while_it_tidies_up_leaves_nothing_to_another(
+    tmp_path: Path, stores: list[Path], undisturbed: bytes, monkeypatch: pytest.MonkeyPatch, removed: int
+) -> None:
+    out, left = tmp_path / "parts.kdict", removed
+    unlink = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        unlink(path, missing_ok)
+
+    other = write_store(tmp_path / "other.zarr", part_maps(12, 5), 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build_dictionary([other], out, PATCH)
+    with pytest.raises(DictionaryError, match="another dictionary"):
+        build_dictionary(stores, out, PATCH)
+    build_dictionary([other], out, PATCH)  # goes on, and tidies up
+    build_dictionary(stores, out, PATCH)
+    assert out.read_bytes() == undisturbed

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from test_dictionary import part_maps, refused, write_store
 
 from knuckle.anatomy import LABELS
+from knuckle.data.shards import package_version
 from knuckle.data.store import ARRAYS, SampleStore
 from knuckle.errors import DictionaryError, SettingsError, StoreError, WeightsError
 from knuckle.networks import SHIPPED, load_segmentation
+from knuckle.pipeline import restore as restoring
 from knuckle.pipeline.dictionary import build_dictionary
 from knuckle.pipeline.restore import restore_store
 from knuckle.restoration.patches import PatchDictionary
 from knuckle.restoration.restore import RestoreSettings, restore
-from knuckle.restoration.search import PatchSearch
 
 COUNT, SHARD = 10, 4  # three shards, the last one shorter
 PATCH = 5
@@ -79,8 +80,8 @@ def assert_all_but_parts_as_in(maps: Path, out: Path) -> None:
 
 
 def test_the_parts_are_restored_and_all_else_stays(maps: Path, dictionary: Path, alone: Path) -> None:
-    search = PatchSearch(PatchDictionary.load(dictionary))
-    expected = [restore(search, RestoreSettings(), part_map) for part_map in noisy_maps()]
+    loaded = PatchDictionary.load(dictionary)
+    expected = [restore(loaded, RestoreSettings(), part_map) for part_map in noisy_maps()]
     found = SampleStore.open(alone).read("parts")
     np.testing.assert_array_equal(found, expected)
     clean = part_maps(COUNT, 2)
@@ -93,7 +94,8 @@ def test_a_restored_store_says_how_it_was_made(maps: Path, dictionary: Path, alo
         "layout": SampleStore.open(maps).attributes["layout"],
         "count": COUNT,
         "shard": SHARD,
-        "restored": asdict(RestoreSettings()),
+        "restored": asdict(RestoreSettings().resolved(PATCH)),
+        "knuckle": package_version(),
         "dictionary": PatchDictionary.load(dictionary).checksum,
         "weights": None,
         "maps": {"recipe": {"hand": "blocks"}, "seed": 9},
@@ -112,8 +114,8 @@ def test_a_restored_store_says_how_it_was_made(maps: Path, dictionary: Path, alo
 )
 def test_settings_are_followed(tmp_path: Path, maps: Path, dictionary: Path, chosen: RestoreSettings) -> None:
     restore_store(maps, tmp_path / "restored.zarr", dictionary, chosen, workers=1)
-    search = PatchSearch(PatchDictionary.load(dictionary), chosen.mode, chosen.background_weight)
-    expected = [restore(search, chosen, part_map) for part_map in noisy_maps()]
+    loaded = PatchDictionary.load(dictionary)
+    expected = [restore(loaded, chosen, part_map) for part_map in noisy_maps()]
     np.testing.assert_array_equal(SampleStore.open(tmp_path / "restored.zarr").read("parts"), expected)
 
 
@@ -126,14 +128,14 @@ def test_a_restored_store_can_be_restored_again(tmp_path: Path, dictionary: Path
 
 @pytest.mark.parametrize(("method", "mode"), [("vote", "fast"), ("evidence", "exact")])
 def test_what_a_network_sees_is_restored(tmp_path: Path, maps: Path, dictionary: Path, method: Any, mode: Any) -> None:
-    chosen = RestoreSettings(method, mode, window=7)
+    chosen = RestoreSettings(method, mode, window=3)
     out = tmp_path / "restored.zarr"
     restore_store(maps, out, dictionary, chosen, SHIPPED, workers=1)
     depth = SampleStore.open(maps).read("depth")
     probabilities = load_segmentation(SHIPPED, threads=1).run(depth=depth[:, None])[0]
     seen = probabilities.argmax(axis=1).astype(np.uint8)
-    search = PatchSearch(PatchDictionary.load(dictionary), mode)
-    expected = [restore(search, chosen, *sample) for sample in zip(seen, probabilities, strict=True)]
+    loaded = PatchDictionary.load(dictionary)
+    expected = [restore(loaded, chosen, *sample) for sample in zip(seen, probabilities, strict=True)]
     found = SampleStore.open(out).read("parts")
     np.testing.assert_array_equal(found, expected)
     assert (found != seen).any()
@@ -296,6 +298,22 @@ def test_another_dictionary_at_the_same_path_is_seen(tmp_path: Path, maps: Path)
     build_dictionary([tmp_path / "clean-3.zarr"], tmp_path / "alone.kdict", PATCH)
     restore_store(maps, tmp_path / "alone.zarr", tmp_path / "alone.kdict", workers=1)
     assert files(tmp_path / "restored-3.zarr") == files(tmp_path / "alone.zarr")
+
+
+@pytest.mark.parametrize("changed", ["dictionary", "network"])
+def test_a_file_that_changes_during_the_work_is_refused(
+    tmp_path: Path, maps: Path, dictionary: Path, changed: str
+) -> None:
+    (tmp_path / "parts.kdict").write_bytes(dictionary.read_bytes())
+    network = (SHIPPED / "segmentation.onnx").read_bytes()
+    (tmp_path / "segmentation.onnx").write_bytes(network)
+    tools = restoring._Tools.of(tmp_path / "parts.kdict", RestoreSettings(), tmp_path)
+    if changed == "network":
+        (tmp_path / "segmentation.onnx").write_bytes(network + b"more")
+    else:
+        build_dictionary([write_store(tmp_path / "other.zarr", part_maps(6, 1))], tmp_path / "parts.kdict", PATCH)
+    with pytest.raises(DictionaryError, match="not the one that the work began with"):
+        tools.open()
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Path, maps: Path, dictionary: Path) -> None:

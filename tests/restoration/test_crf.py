@@ -99,7 +99,7 @@ def test_a_strong_potts_term_makes_one_region() -> None:
     middle = np.full((25, 2), 2, dtype=np.int32)
     matches = Matches(pixels, found, middle, middle, np.array([[1, 2]] * 25, dtype=np.int32))
     part_map = np.ones((5, 5), dtype=np.uint8)
-    energy = grid_energy(maps, matches, (5, 5), "potts")
+    energy = grid_energy(maps, matches, (5, 5), "potts", patch=5)
     np.testing.assert_array_equal(chosen_labels(part_map, maps, matches, minimise(energy, 10.0)), 3)
     weak = chosen_labels(part_map, maps, matches, minimise(energy, 0.0))
     np.testing.assert_array_equal(weak.ravel(), found[:, 0])
@@ -134,7 +134,7 @@ def test_candidates_that_were_not_found_change_nothing(seed: int, pairwise: str,
         energy = grid_energy(maps, found, part_map.shape, pairwise, patch=5)
         chosen.append(chosen_labels(part_map, maps, found, minimise(energy, alpha)))
         for y, x in np.argwhere(part_map[:, 1:]):
-            missing = [choice for choice in range(found.maps.shape[1]) if energy.unary[y, x + 1, choice] == FAR]
+            missing = [choice for choice in range(found.maps.shape[1]) if energy.unary[y, x + 1, choice] > FAR]
             assert not energy.across[y, x][:, missing].any()
     np.testing.assert_array_equal(chosen[1], chosen[0])
 
@@ -159,7 +159,7 @@ def test_a_pixel_without_any_candidate_keeps_its_label() -> None:
 def test_another_pairwise_term_is_refused() -> None:
     maps, part_map, matches = random_case(0)
     with pytest.raises(SettingsError, match="potts or overlap"):
-        grid_energy(maps, matches, part_map.shape, "ising")  # type: ignore[arg-type]
+        grid_energy(maps, matches, part_map.shape, "ising", 5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("pairwise", ["potts", "overlap"])
@@ -175,3 +175,19 @@ def test_an_empty_dictionary_changes_nothing(pairwise: Pairwise) -> None:
     )
     energy = grid_energy(maps, nothing, part_map.shape, pairwise, patch=5)
     np.testing.assert_array_equal(chosen_labels(part_map, maps, nothing, minimise(energy, 1.0)), part_map)
+
+
+def test_a_candidate_that_was_not_found_is_never_chosen() -> None:
+    """However much the neighbours would like it."""
+    rng = np.random.default_rng(0)
+    maps = rng.integers(1, 21, (2, 48, 48), dtype=np.uint8)
+    pixels = np.array([[24, 24], [24, 25]], dtype=np.int32)
+    found = Matches(
+        pixels,
+        np.array([[0, -1], [1, -1]], dtype=np.int32),
+        np.full((2, 2), 24, dtype=np.int32),
+        np.full((2, 2), 24, dtype=np.int32),
+        np.array([[700, FAR], [700, FAR]], dtype=np.int32),
+    )
+    choice = minimise(grid_energy(maps, found, (48, 48), "overlap", 27), alpha=1e4)
+    assert (choice[24, 24:26] == 0).all()

@@ -46,7 +46,7 @@ def test_a_dictionary_in_several_portions(monkeypatch: pytest.MonkeyPatch) -> No
     rng = np.random.default_rng(1)
     maps = np.stack([blob_map(rng, 12, 3) for _ in range(4)])[[0, 1, 2, 3, 1, 0, 2]]
     part_map = np.ones((12, 12), dtype=np.uint8)
-    monkeypatch.setattr(exact_torch, "_BYTES", 2 * 16 * part_map.size**2)
+    monkeypatch.setattr(exact_torch, "_AT_ONCE", 2 * part_map.size**2)
     assert_same(nearest_torch(maps, part_map, 5, 3, (2, 1)), nearest_exact(maps, part_map, 5, 3, (2, 1)))
 
 

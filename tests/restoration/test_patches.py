@@ -140,15 +140,16 @@ def test_maps_of_another_kind_are_refused() -> None:
 
 MAPS = random_maps(1)
 FOREIGN: dict[str, tuple[dict[str, Any], dict[str, NDArray], str]] = {
-    "no maps": ({"patch": 9, "source": {}}, {}, "'maps'"),
+    "no maps": ({"patch": 9, "grid": 3, "source": {}}, {}, "'maps'"),
     "no patch": ({"source": {}}, {"maps": MAPS}, "'patch'"),
-    "no source": ({"patch": 9}, {"maps": MAPS}, "'source'"),
+    "another grid": ({"patch": 9, "grid": 4, "source": {}}, {"maps": MAPS}, "every 4th pixel"),
+    "no source": ({"patch": 9, "grid": 3}, {"maps": MAPS}, "'source'"),
     "an even patch": ({"patch": 8, "source": {}}, {"maps": MAPS}, "odd"),
     "a patch in words": ({"patch": "9", "source": {}}, {"maps": MAPS}, "odd"),
-    "smaller maps": ({"patch": 9, "source": {}}, {"maps": MAPS[:, :40]}, "(1, 40, 48)"),
-    "one map alone": ({"patch": 9, "source": {}}, {"maps": MAPS[0]}, "(48, 48)"),
-    "maps of numbers": ({"patch": 9, "source": {}}, {"maps": MAPS.astype(np.int64)}, "int64"),
-    "another label": ({"patch": 9, "source": {}}, {"maps": MAPS + np.uint8(1)}, "label 21"),
+    "smaller maps": ({"patch": 9, "grid": 3, "source": {}}, {"maps": MAPS[:, :40]}, "(1, 40, 48)"),
+    "one map alone": ({"patch": 9, "grid": 3, "source": {}}, {"maps": MAPS[0]}, "(48, 48)"),
+    "maps of numbers": ({"patch": 9, "grid": 3, "source": {}}, {"maps": MAPS.astype(np.int64)}, "int64"),
+    "another label": ({"patch": 9, "grid": 3, "source": {}}, {"maps": MAPS + np.uint8(1)}, "label 21"),
 }
 
 

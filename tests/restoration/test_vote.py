@@ -26,10 +26,11 @@ def with_misses(matches: Matches, seed: int) -> Matches:
     """The same matches with places in between for which nothing was found: map -1, whatever else they say."""
     rng = np.random.default_rng(seed)
     queries, k = matches.maps.shape
-    order = np.argsort(rng.random((queries, k + 2)), axis=1)  # of columns; the last two are the misses
+    missing = np.argsort(rng.random((queries, k + 2)), axis=1) >= k  # two of each row; the rest keep their order
+    order = np.where(missing, k + missing.cumsum(axis=1) - 1, (~missing).cumsum(axis=1) - 1)  # of columns
 
-    def widened(values: NDArray[np.int32], missing: NDArray | int) -> NDArray[np.int32]:
-        more = np.broadcast_to(np.asarray(missing, dtype=np.int32), (queries, 2))
+    def widened(values: NDArray[np.int32], misses: NDArray | int) -> NDArray[np.int32]:
+        more = np.broadcast_to(np.asarray(misses, dtype=np.int32), (queries, 2))
         return np.take_along_axis(np.concatenate([values, more], axis=1), order, axis=1)
 
     anywhere = rng.integers(0, 5, (queries, 2))

@@ -206,7 +206,7 @@ def test_a_store_of_other_samples_is_not_written_to(alone: Path) -> None:
 
 def test_a_worker_with_other_assets_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = iter(["0.1.0", "0.2.0"])  # of the one that gives out the work, of the worker
-    monkeypatch.setattr(production, "_package_version", lambda: next(versions))
+    monkeypatch.setattr(production, "package_version", lambda: next(versions))
     with pytest.raises(StoreError, match=r"knuckle 0.1.0, but this worker has 0.2.0: install alike"):
         make(tmp_path / "hands.zarr")
     assert SampleStore.open(tmp_path / "hands.zarr").missing_shards() == [0, 1, 2]

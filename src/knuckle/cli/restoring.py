@@ -37,7 +37,7 @@ def build(
     stores: Annotated[list[str], typer.Argument(help="Stores of part maps, as knuckle synth writes them.")],
     out: Annotated[Path, typer.Option(help="File to write, such as parts.kdict.")],
     patch: Annotated[int, typer.Option(help="Side of a patch, px, odd.")] = 27,
-    maps: Annotated[int | None, typer.Option(help="Take only the first maps; by default all.")] = None,
+    count: Annotated[int | None, typer.Option(help="Take only the first maps; by default all.")] = None,
 ) -> None:
     """Make a dictionary of label patches.
 
@@ -49,7 +49,7 @@ def build(
     from knuckle.pipeline.dictionary import build_dictionary
 
     with counting() as show:
-        made = build_dictionary(stores, out, patch, maps, show)
+        made = build_dictionary(stores, out, patch, count, show)
     say(f"wrote {out}: {made.patches:,} patches of {len(made.maps):,} maps")
 
 
@@ -79,7 +79,8 @@ def info(
         say(json.dumps(facts))
         return
     for name, value in facts.items():
-        say(f"{name:9} {value:,}" if isinstance(value, int) else f"{name:9} {value}")
+        shown = json.dumps(value) if isinstance(value, dict) else value
+        say(f"{name:9} {value:,}" if isinstance(value, int) else f"{name:9} {shown}")
 
 
 def restore(
@@ -103,7 +104,9 @@ def restore(
     background_weight: Annotated[
         float, typer.Option(help="What a label against background weighs in the distance, 0..1.")
     ] = 1.0,
-    window: Annotated[int, typer.Option(help="Side of the window whose patches vote, px, odd.")] = 17,
+    window: Annotated[
+        int | None, typer.Option(help="Side of the window whose patches vote, px, odd; by default 17.")
+    ] = None,
     k: Annotated[
         int | None, typer.Option(help="Nearest patches a pixel; by default 1, 5 for evidence, 10 for a CRF.")
     ] = None,

@@ -1,6 +1,7 @@
 """Work on the shards of a store in parallel, by processes of this machine or on a Dask cluster: one task a shard."""
 
 import concurrent.futures
+import importlib.metadata
 import multiprocessing
 import os
 import threading
@@ -17,6 +18,14 @@ _RETRIES = 2  # of a shard on a cluster, where a machine may go away; writing on
 
 Progress = Callable[[int], None]
 """Called with the number of samples that were just done."""
+
+
+def package_version() -> str:
+    """Of knuckle: what a store was made by, and what all workers must have."""
+    try:
+        return importlib.metadata.version("knuckle")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def workers_for(url: str | Path, workers: int | None, scheduler: Any) -> int:

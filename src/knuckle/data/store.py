@@ -145,9 +145,7 @@ class SampleStore:
 
     def require_whole(self) -> None:
         """Raises `StoreError` if some shards were never written."""
-        missing = len(self.missing_shards())
-        if missing:
-            raise StoreError(f"{self.url}: {missing} shards were never written: run the same  knuckle synth  again")
+        self._refuse_missing(len(self.missing_shards()))
 
     def tidy(self) -> None:
         """Removes leftovers of killed writers. Only for when nobody writes any more."""
@@ -162,10 +160,13 @@ class SampleStore:
         shards = [] if self._whole else [self.shard_range(shard) for shard in self.missing_shards()]
         self._whole = not shards
         missing = sum(shard.start < rows.stop and rows.start < shard.stop for shard in shards if rows)
-        if missing:
-            raise StoreError(f"{self.url}: {missing} shards were never written: run the same  knuckle synth  again")
+        self._refuse_missing(missing)
         values = np.asarray(self._array(name)[rows.start : max(rows.start, rows.stop)])
         return depth_from_steps(values) if name == "depth" else values
+
+    def _refuse_missing(self, missing: int) -> None:
+        if missing:
+            raise StoreError(f"{self.url}: {missing} shards were never written: run the command that makes it again")
 
     def _create_arrays(self) -> None:
         count, shard = (cast(int, self._group.attrs[name]) for name in ("count", "shard"))
@@ -187,7 +188,7 @@ class SampleStore:
 
     def _check_arrays(self) -> None:
         if "done" not in self._group:
-            raise StoreError(f"{self.url}: its making was cut short: run the same  knuckle synth  again")
+            raise StoreError(f"{self.url}: its making was cut short: run the command that makes it again")
         for name in ARRAYS:
             if name not in self._group:
                 raise StoreError(

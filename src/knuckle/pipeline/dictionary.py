@@ -1,7 +1,6 @@
 """Stores of part maps → a dictionary of label patches with its index, in steps that a killed run does not lose."""
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.data.shards import package_version
 from knuckle.data.store import SampleStore
 from knuckle.errors import DictionaryError, SettingsError, StoreError
-from knuckle.restoration.index import Encoded, IndexLayout, PatchIndex, learn_layout
+from knuckle.restoration.index import DIMENSIONS, GRID, Encoded, IndexLayout, PatchIndex, learn_layout
 from knuckle.restoration.patches import PATCH, PatchDictionary, check_maps, check_patch
 
+_MADE_BY = {"grid": GRID, "dimensions": DIMENSIONS}
+_NOTE = "settings.json"
 _BLOCK = 8192  # maps encoded, and lost by a killed run, at once: about a second
 
 Progress = Callable[[str, int, int], None]
@@ -40,20 +42,20 @@ def build_dictionary(
     held = sum(len(store) for store in opened)
     total = held if count is None else count
     if not 0 < total <= held:
-        raise SettingsError(f"count must be between 1 and the {held} maps of the stores, got {count}")
+        raise SettingsError(f"there are {held} maps in the stores: take between 1 and all of them, not {count}")
     if out.is_dir():
         raise DictionaryError(f"{out}: is a folder: give the file to write")
     source = {"maps": total, "stores": [_origin(store) for store in opened]}
     folder = out.with_name(out.name + ".building")
     try:
-        _begin(folder, {"patch": patch, **source})
+        _begin(folder, {"patch": patch, **source, **_MADE_BY, "knuckle": package_version()})
         maps = _gather(opened, total, folder / "maps.npy", progress)
-        layout = _layout(maps, patch, folder)
+        layout = _layout(maps, patch, folder, progress)
         blocks = [_encoded(maps, start, patch, layout, folder, progress) for start in range(0, total, _BLOCK)]
         PatchDictionary.from_maps(maps, patch, source, PatchIndex.of(layout, blocks)).save(out)
-        shutil.rmtree(folder)
+        _discard(folder)
     except (SettingsError, StoreError):  # of the maps: nothing in the folder is of use
-        shutil.rmtree(folder)
+        _discard(folder)
         raise
     except OSError as error:
         raise DictionaryError(f"{out}: cannot write the dictionary ({error.strerror or error})") from None
@@ -68,8 +70,10 @@ def _origin(store: SampleStore) -> dict[str, Any]:
 def _begin(folder: Path, settings: dict[str, Any]) -> None:
     """Makes the folder of a build, or finds it; raises `DictionaryError` if it holds another one."""
     folder.mkdir(parents=True, exist_ok=True)
-    note, text = folder / "settings.json", json.dumps(settings, sort_keys=True)
+    note, text = folder / _NOTE, json.dumps({**settings, "block": _BLOCK}, sort_keys=True)
     if not note.exists():
+        if {path.name for path in folder.iterdir()} - {"settings.part"}:
+            raise DictionaryError(f"{folder}: holds something else: remove it, or choose another --out")
         part = folder / "settings.part"
         part.write_text(text, encoding="utf-8")
         part.replace(note)
@@ -77,6 +81,13 @@ def _begin(folder: Path, settings: dict[str, Any]) -> None:
         raise DictionaryError(
             f"{folder}: holds the beginnings of another dictionary: remove it, or choose another --out"
         )
+
+
+def _discard(folder: Path) -> None:
+    """Removes what a build kept; its note last, so that a kill leaves nothing that another build would take up."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == _NOTE):
+        path.unlink()
+    folder.rmdir()
 
 
 def _gather(stores: list[SampleStore], total: int, path: Path, progress: Progress) -> NDArray[np.uint8]:
@@ -100,11 +111,13 @@ def _gather(stores: list[SampleStore], total: int, path: Path, progress: Progres
     return np.load(path, mmap_mode="r")
 
 
-def _layout(maps: NDArray[np.uint8], patch: int, folder: Path) -> IndexLayout:
+def _layout(maps: NDArray[np.uint8], patch: int, folder: Path, progress: Progress) -> IndexLayout:
     path = folder / "layout.npz"
+    progress("projection", 0, len(maps))
     if not path.exists():
         layout = learn_layout(maps, patch, np.random.default_rng(0))
         _save(path, weights=layout.weights, centroids=layout.centroids)
+    progress("projection", len(maps), len(maps))
     with np.load(path) as kept:
         return IndexLayout(kept["weights"], kept["centroids"])
 

@@ -11,13 +11,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.data.shards import Progress, work_through, workers_for
+from knuckle.data.shards import Progress, package_version, work_through, workers_for
 from knuckle.data.store import ARRAYS, SampleStore
-from knuckle.errors import SettingsError, WeightsError
+from knuckle.errors import DictionaryError, SettingsError, WeightsError
 from knuckle.networks import Network, load_segmentation
 from knuckle.restoration.patches import PatchDictionary
 from knuckle.restoration.restore import RestoreSettings, restore
-from knuckle.restoration.search import PatchSearch
 
 
 def restore_store(
@@ -42,13 +41,14 @@ def restore_store(
     settings = settings or RestoreSettings()
     if settings.method == "evidence" and weights is None:
         raise SettingsError("the method evidence adds votes to a network's probabilities: give its weights")
-    workers = workers_for(out, workers, scheduler)
+    workers = min(workers_for(place, workers, scheduler) for place in (maps, out))
     source = SampleStore.open(maps)
     source.require_whole()
     tools = _Tools.of(dictionary, settings, weights)
-    tools.open()  # refuses what does not fit, and compiles, before anything is begun
+    _restore_some(source, range(1), tools)  # refuses what does not fit, and compiles, before anything is begun
     made_by = {
-        "restored": asdict(settings),
+        "restored": asdict(tools.settings),
+        "knuckle": package_version(),
         "dictionary": tools.checksums[0],
         "weights": tools.checksums[1],
         "maps": {key: value for key, value in source.attributes.items() if key not in ("layout", "count", "shard")},
@@ -73,37 +73,46 @@ class _Tools:
     def of(cls, dictionary: Path, settings: RestoreSettings, weights: Path | None) -> "_Tools":
         """Verifies the dictionary. The paths are made absolute: a worker may be in another folder."""
         network = None if weights is None else _checksum(weights)
-        checksums = PatchDictionary.load(dictionary).checksum, network
-        return cls(dictionary.absolute(), settings, None if weights is None else weights.absolute(), checksums)
+        loaded = PatchDictionary.load(dictionary)
+        place = None if weights is None else weights.absolute()
+        return cls(dictionary.absolute(), settings.resolved(loaded.patch), place, (loaded.checksum, network))
 
-    def open(self) -> tuple[PatchSearch, Network | None]:
+    def open(self) -> tuple[PatchDictionary, Network | None]:
+        """Raises `DictionaryError` if a file has changed since, or is another one where this worker looks."""
         if self not in _opened:
             _opened.clear()
             loaded = PatchDictionary.load(self.dictionary, verify=False)  # was verified where the work was given out
-            search = PatchSearch(loaded, self.settings.mode, self.settings.background_weight)
-            _opened[self] = search, None if self.weights is None else load_segmentation(self.weights, threads=1)
+            network = None if self.weights is None else _checksum(self.weights)
+            if (loaded.checksum, network) != self.checksums:
+                raise DictionaryError(f"{self.dictionary}: it, or the network, is not the one that the work began with")
+            _opened[self] = loaded, None if self.weights is None else load_segmentation(self.weights, threads=1)
         return _opened[self]
 
 
-_opened: dict[_Tools, tuple[PatchSearch, Network | None]] = {}  # one a worker process
+_opened: dict[_Tools, tuple[PatchDictionary, Network | None]] = {}  # one a worker process
 
 
 def _restore_shard(maps: str, out: str, tools: _Tools, shard: int) -> int:
     """Restores and writes one shard; returns its number of samples. Doing it again does no harm."""
-    if multiprocessing.parent_process() is not None:
-        numba.set_num_threads(1)  # one of many processes: the cores go to shards
-    search, network = tools.open()
     source, store = SampleStore.open(maps), SampleStore.open(out, writable=True)
     indices = store.shard_range(shard)
-    rows = {name: source.read(name, indices.start, indices.stop) for name in ARRAYS}
-    rows["parts"] = np.stack(
-        [
-            restore(search, tools.settings, *_prediction(network, depth, parts))
-            for depth, parts in zip(rows["depth"], rows["parts"], strict=True)
-        ]
-    )
-    store.write_shard(shard, rows)
+    threads = numba.get_num_threads()
+    if multiprocessing.parent_process() is not None:
+        numba.set_num_threads(1)  # one of many processes: the cores go to shards
+    try:
+        store.write_shard(shard, _restore_some(source, indices, tools))
+    finally:
+        numba.set_num_threads(threads)
     return len(indices)
+
+
+def _restore_some(source: SampleStore, indices: range, tools: _Tools) -> dict[str, NDArray]:
+    """Rows of a store with restored part maps, by the array's name."""
+    dictionary, network = tools.open()
+    rows = {name: source.read(name, indices.start, indices.stop) for name in ARRAYS}
+    pairs = zip(rows["depth"], rows["parts"], strict=True)
+    rows["parts"] = np.stack([restore(dictionary, tools.settings, *_prediction(network, *pair)) for pair in pairs])
+    return rows
 
 
 def _prediction(

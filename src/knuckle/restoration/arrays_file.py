@@ -53,7 +53,7 @@ def read_arrays(path: Path, verify: bool = True) -> tuple[dict[str, Any], dict[s
     expected = start + sum(size + -size % _ALIGNMENT for size in sizes.values())
     size = path.stat().st_size
     if size != expected:
-        raise DictionaryError(f"{path}: has {size} bytes instead of {expected}: it was cut off; build it anew")
+        raise DictionaryError(f"{path}: has {size} bytes instead of {expected}: it is damaged; build it anew")
     if verify and _checksum(path, header, start) != header["sha256"]:
         raise DictionaryError(f"{path}: its checksum is wrong: the file is damaged; build it anew")
     arrays: dict[str, NDArray] = {}
@@ -97,6 +97,8 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     except (OSError, AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
         if isinstance(error, DictionaryError):
             raise
+        if isinstance(error, OSError):
+            raise DictionaryError(f"{path}: cannot read the dictionary ({error.strerror})") from None
         raise DictionaryError(f"{path}: cannot read the dictionary ({error}): build it anew") from None
     start = len(_MAGIC) + 8 + length
     return header, start + -start % _ALIGNMENT

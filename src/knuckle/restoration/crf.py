@@ -10,8 +10,9 @@ from knuckle.compiled import njit
 from knuckle.errors import SettingsError
 from knuckle.restoration.matches import Matches
 
-PATCH = 27
 Pairwise = Literal["potts", "overlap"]
+
+_NEVER = 1e12  # distance of a candidate that was not found: above all weights times overlaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class GridEnergy:
 
 
 def grid_energy(
-    maps: NDArray[np.uint8], matches: Matches, shape: tuple[int, int], pairwise: Pairwise, patch: int = PATCH
+    maps: NDArray[np.uint8], matches: Matches, shape: tuple[int, int], pairwise: Pairwise, patch: int
 ) -> GridEnergy:
     """The energy of a search's candidates: u is their distance; b one of [N]'s two terms.
 
@@ -49,7 +50,7 @@ def grid_energy(
     node = np.full(shape, -1, dtype=np.int64)
     node[matches.pixels[:, 0], matches.pixels[:, 1]] = np.arange(len(matches))
     unary = np.zeros((height, width, choices))
-    unary[matches.pixels[:, 0], matches.pixels[:, 1]] = matches.distances
+    unary[matches.pixels[:, 0], matches.pixels[:, 1]] = np.where(matches.maps < 0, _NEVER, matches.distances)
     across, down = (
         np.zeros((height, width - 1, choices, choices)),
         np.zeros((height - 1, width, choices, choices)),
@@ -138,7 +139,7 @@ def _fill_pairs(first, second, dy, dx, radius, maps, found_maps, found_rows, fou
             for a in range(choices):
                 for b in range(choices):
                     if found_maps[i, a] < 0 or found_maps[j, b] < 0:
-                        continue  # not found: its distance alone is too large to be chosen
+                        continue  # not found, and so far away that it is never chosen
                     one, other = maps[found_maps[i, a]], maps[found_maps[j, b]]
                     row, column = found_rows[i, a], found_columns[i, a]
                     other_row, other_column = found_rows[j, b], found_columns[j, b]

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from knuckle.anatomy import LABELS
-from knuckle.restoration.matches import DISTANCE_AT, MAP_AT, NOT_FOUND, Matches, hand_pixels
+from knuckle.restoration.matches import DISTANCE_AT, MAP_AT, NOT_FOUND, ROW_AT, Matches, hand_pixels
 
-_BYTES = 1 << 30  # of distances at once
+_AT_ONCE = 1 << 24  # distances: each takes some 100 bytes on the way
 
 
 @torch.inference_mode()
@@ -30,7 +30,7 @@ def nearest_torch(
     best = torch.full((len(pixels), k), int(NOT_FOUND), device=device)
     dtype = torch.float16 if torch.device(device).type == "cuda" and patch <= 45 else torch.float32
     filters = _one_hot(_windows(part_map, pixels, patch), device, dtype)  # (Q, 20, P, P)
-    step = max(1, _BYTES // (16 * max(1, len(pixels)) * part_map.size))
+    step = max(1, _AT_ONCE // (max(1, len(pixels)) * part_map.size))
     for start in range(0, len(maps) if len(pixels) else 0, step):
         block = np.ascontiguousarray(maps[start : start + step])
         keys = _keys(_distances(filters, _one_hot(block, device, dtype), patch, costs), block, start, device)
@@ -54,9 +54,9 @@ def _distances(filters: Tensor, maps: Tensor, patch: int, costs: tuple[int, int]
     """(B, Q, H, W) int64, by counts: background · hands - (2 · background - differ) · both hand - differ · equal."""
     differ, background = costs
     hands, hand_filters = maps.sum(dim=1, keepdim=True), filters.sum(dim=1, keepdim=True)
-    equal = F.conv2d(maps, filters, padding=patch // 2).long()
-    both = F.conv2d(hands, hand_filters, padding=patch // 2).long()
-    around = F.conv2d(hands, torch.ones_like(hand_filters[:1]), padding=patch // 2).long()
+    equal = F.conv2d(maps, filters, padding=patch // 2).round().long()
+    both = F.conv2d(hands, hand_filters, padding=patch // 2).round().long()
+    around = F.conv2d(hands, torch.ones_like(hand_filters[:1]), padding=patch // 2).round().long()
     asked = hand_filters.long().sum(dim=(1, 2, 3))[:, None, None]
     return background * (asked + around) - (2 * background - differ) * both - differ * equal
 
@@ -65,7 +65,7 @@ def _keys(distances: Tensor, maps: NDArray[np.uint8], first: int, device: str) -
     """(Q, B · H · W) keys of all hand pixels of maps (B, H, W), the first of which is number `first`."""
     count, height, width = maps.shape
     m, row, column = (torch.arange(size, device=device) for size in (count, height, width))
-    places = ((m + first)[:, None, None] << MAP_AT) + (row[:, None] << 6) + column
+    places = ((m + first)[:, None, None] << MAP_AT) + (row[:, None] << ROW_AT) + column
     keys = (distances << DISTANCE_AT) + places[:, None]
     hand = torch.from_numpy(maps > 0).to(device)[:, None]
     return torch.where(hand, keys, int(NOT_FOUND)).transpose(0, 1).reshape(distances.shape[1], -1)

@@ -6,7 +6,9 @@ is put together when it is first searched.
 """
 
 import math
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -24,6 +26,7 @@ GRID = 3
 DIMENSIONS = 64
 """Length of a projected patch: 32 takes half the space and no less time, and what it finds is farther from exact."""
 
+_BUILDING = threading.Lock()  # two threads of a worker would each build an index of hundreds of megabytes
 _ZERO = 128  # of the bytes
 _TRAINING = 40  # vectors for each list
 
@@ -106,10 +109,15 @@ class PatchIndex:
         probes: inverted lists looked through for each.
         """
         parameters = faiss.SearchParametersIVF(nprobe=min(probes, len(self.centroids)))  # type: ignore[call-arg]
-        return self._searcher.search(_as_kept(vectors), top, params=parameters)[1]
+        with _one_thread():
+            return self._searcher.search(_as_kept(vectors), top, params=parameters)[1]
 
     @cached_property
     def _searcher(self) -> Any:
+        with _BUILDING:
+            return self.__dict__.get("_searcher") or self._put_together()
+
+    def _put_together(self) -> Any:
         dimensions = self.centroids.shape[1]
         kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
         index: Any = faiss.IndexIVFScalarQuantizer(
@@ -132,7 +140,7 @@ def learn_layout(
     """Projection and lists for a dictionary of maps (M, H, W), at least one with a hand pixel on the grid."""
     weights = learn_projection(maps, patch, dimensions, rng)
     on_grid = max(1, int(np.count_nonzero(maps[:, GRID // 2 :: GRID, GRID // 2 :: GRID])))
-    lists = 1 << max(0, round(math.log2(on_grid) / 2) + 1)  # 2 √N: lists and their contents are equally long
+    lists = 1 << max(0, round(math.log2(on_grid) / 2) + 1)  # about 2 √N lists, of √N / 2
     few = rng.permutation(len(maps))[: max(1, round(len(maps) * _TRAINING * lists / on_grid))]
     vectors, _ = project_grid(np.ascontiguousarray(maps[np.sort(few)]), GRID, patch, weights)
     if not len(vectors):  # no hand pixel of those maps is on the grid: one list will do
@@ -143,6 +151,17 @@ def learn_layout(
     )  # fmt: skip
     means.train(vectors)
     return IndexLayout(weights, np.asarray(means.centroids, dtype=np.float32))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """FAISS on one core, as the rest of a fast search: cores are for maps. Its setting is the whole process's."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 def _as_kept(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,10 +13,10 @@ NOT_FOUND = np.iinfo(np.int64).max
 FAR = 65_535
 """Distance of a match that was never found; its map is -1."""
 
-_PLACE = 6  # bits of a row or a column: maps of up to 64 × 64
+ROW_AT = 6  # bits of a row or a column: maps of up to 64 × 64
 _MAP = 29  # bits of a map's index: 5·10⁸ maps
-MAP_AT = 2 * _PLACE
-DISTANCE_AT = 2 * _PLACE + _MAP
+MAP_AT = 2 * ROW_AT
+DISTANCE_AT = 2 * ROW_AT + _MAP
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,8 @@ class Matches:
     """The k nearest patches of Q pixels of one part map, nearest first.
 
     pixels (Q, 2) int32: row and column of each pixel; maps, rows, columns (Q, k) int32: the dictionary's map and the
-    pixel of it on which the patch is centred, map -1 for none; distances (Q, k) int32: Hamming distance ([N] eq. 1) in
-    labels, times the search's cost of two different labels if that weighs background less.
+    pixel of it on which the patch is centred, map -1 for none; distances (Q, k) int32: Hamming distance ([N] eq. 1), in
+    units of 1 / costs[0] labels where the search weighs background less.
     """
 
     pixels: NDArray[np.int32]
@@ -41,11 +41,11 @@ class Matches:
     def of_keys(cls, pixels: NDArray[np.int32], keys: NDArray[np.int64]) -> "Matches":
         """From the keys (Q, k) that the searches sort by: distance, then map, row, column."""
         found = keys != NOT_FOUND
-        bits = (1 << _PLACE) - 1
+        bits = (1 << ROW_AT) - 1
         return cls(
             pixels,
             np.where(found, keys >> MAP_AT & ((1 << _MAP) - 1), -1).astype(np.int32),
-            np.where(found, keys >> _PLACE & bits, 0).astype(np.int32),
+            np.where(found, keys >> ROW_AT & bits, 0).astype(np.int32),
             np.where(found, keys & bits, 0).astype(np.int32),
             np.where(found, keys >> DISTANCE_AT, FAR).astype(np.int32),
         )
@@ -73,7 +73,7 @@ def bounds(maps: NDArray[np.uint8]) -> NDArray[np.int64]:
 @njit()
 def key_of(distance, m, row, column):
     """Keys of matches sort by distance, then map, row and column."""
-    return (np.int64(distance) << DISTANCE_AT) | (np.int64(m) << MAP_AT) | (np.int64(row) << _PLACE) | np.int64(column)
+    return (np.int64(distance) << DISTANCE_AT) | (np.int64(m) << MAP_AT) | (np.int64(row) << ROW_AT) | np.int64(column)
 
 
 @njit()

@@ -15,7 +15,7 @@ from knuckle.anatomy import LABELS
 from knuckle.crop import SIZE
 from knuckle.errors import DictionaryError, SettingsError
 from knuckle.restoration.arrays_file import read_arrays, write_arrays
-from knuckle.restoration.index import PatchIndex
+from knuckle.restoration.index import GRID, PatchIndex
 
 PATCH = 27
 """Default side P of a patch, px ([N] §5)."""
@@ -61,7 +61,8 @@ class PatchDictionary:
     def save(self, path: str | Path) -> None:
         """Writes one file; a killed run leaves the old file or none."""
         arrays = {"maps": self.maps, **({} if self.index is None else self.index.arrays())}
-        write_arrays(Path(path), {"patch": self.patch, "source": self.source}, arrays)
+        facts = {"patch": self.patch, "grid": GRID, "source": self.source}
+        write_arrays(Path(path), facts, arrays)
 
     @classmethod
     def load(cls, path: str | Path, verify: bool = True) -> "PatchDictionary":
@@ -74,6 +75,8 @@ class PatchDictionary:
             check_patch(facts["patch"])
             maps = arrays.pop("maps")
             check_maps(maps if verify else maps[:0])
+            if facts["grid"] != GRID:
+                raise ValueError(f"its index is of every {facts['grid']}th pixel")
             index = PatchIndex.from_arrays(arrays, facts["patch"], maps.size, verify) if arrays else None
             return cls(maps, facts["patch"], facts["source"], index, checksum)
         except (KeyError, TypeError, ValueError) as error:
@@ -90,5 +93,5 @@ def check_maps(maps: NDArray[np.uint8]) -> None:
 
 def check_patch(patch: int) -> None:
     """Raises `SettingsError` unless a patch of this side has a centre and is no larger than a map."""
-    if not isinstance(patch, int) or not 1 <= patch <= SIZE or patch % 2 == 0:
-        raise SettingsError(f"patch must be an odd number of pixels up to {SIZE}, got {patch}")
+    if not isinstance(patch, int | np.integer) or not 1 <= patch <= SIZE or patch % 2 == 0:
+        raise SettingsError(f"patch must be an odd number of pixels up to {SIZE - 1}, got {patch}")

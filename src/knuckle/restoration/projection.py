@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from knuckle.anatomy import LABELS
 from knuckle.compiled import njit
 
+_PARTS = len(LABELS) - 1
 _SAMPLES = 40_000  # patches that the components are computed from
 _LARGEST = 100  # number in a vector of those patches; a byte's are cut off at 127
 _CELLS = 9  # at most, along a patch's side: 9 × 9 cells × 21 counts = 1,701
@@ -83,7 +84,7 @@ def _random_pixels(maps: NDArray[np.uint8], rng: np.random.Generator) -> NDArray
 
 @njit()
 def _cell_counts(maps, pixels, radius, cell, cells):
-    counts = np.zeros((pixels.shape[0], cells * cells, 20), dtype=np.float32)
+    counts = np.zeros((pixels.shape[0], cells * cells, _PARTS), dtype=np.float32)
     for i in range(pixels.shape[0]):
         m, row, column = pixels[i]
         for y in range(max(0, row - radius), min(maps.shape[1], row + radius + 1)):

@@ -3,7 +3,6 @@
 from fractions import Fraction
 from typing import Literal, get_args
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +33,8 @@ class PatchSearch:
     effort: of a fast search, whose index knows plain Hamming distance: with a background_weight far below 1 it misses
     more (docs/restoration.md).
 
-    Raises `SettingsError` for a mode or weight that there is not, `DictionaryError` if an index is needed and missing.
+    Raises `SettingsError` for an unknown mode or a weight out of range, `DictionaryError` if an index is needed and
+    missing.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class PatchSearch:
     def nearest(self, part_map: NDArray[np.uint8], k: int = 1) -> Matches:
         """The k nearest patches ([N] eq. 1) of every hand pixel of part_map (48, 48) uint8.
 
-        Their distances are in labels times costs[0]. "fast" and "flann" run on one core. Raises `SettingsError` for a
-        map of another form or k < 1.
+        Their distances are in labels times costs[0]; where there are, or a search finds, fewer than k, the rest has map
+        -1. "fast" and "flann" run on one core. Raises `SettingsError` for a map of another form or k < 1.
         """
         if part_map.shape != (SIZE, SIZE) or part_map.dtype != np.uint8:
             raise SettingsError(f"a part map must be ({SIZE}, {SIZE}) uint8, got {part_map.shape} {part_map.dtype}")
@@ -71,7 +71,6 @@ class PatchSearch:
             return self.flann.nearest(part_map, k, self.costs)
         if self.mode == "fast":
             assert self.dictionary.index is not None
-            faiss.omp_set_num_threads(1)
             return nearest_fast(maps, self.dictionary.index, part_map, k, patch, self.costs, self._effort)
         if self.mode == "torch":
             from knuckle.restoration.exact_torch import nearest_torch  # torch takes a second to import
@@ -86,4 +85,6 @@ def costs_for(background_weight: float, patch: int) -> tuple[int, int]:
         raise SettingsError(f"background_weight must be between 0 and 1, got {background_weight!r}")
     largest = min(_LARGEST_COST, _LARGEST_SUM // patch**2)
     ratio = Fraction(background_weight).limit_denominator(largest)
+    if background_weight and not ratio:
+        raise SettingsError(f"background_weight must be 0 or at least 1/{largest}, got {background_weight!r}")
     return ratio.denominator, ratio.numerator

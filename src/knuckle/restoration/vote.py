@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import LABELS
 from knuckle.compiled import njit
+from knuckle.crop import SIZE
 from knuckle.errors import SettingsError
 from knuckle.restoration.matches import Matches
 
@@ -17,12 +18,13 @@ def count_votes(
 ) -> NDArray[np.int32]:
     """Votes (21, H, W) of [N] eq. 2, from all k patches of every match.
 
-    maps (M, h, w) uint8: the dictionary; shape: (H, W) of the map that was asked about; window: odd W. A patch lays its
-    own labels over the W × W pixels about the pixel that it was found for; beyond its map's border it has none.
-    Background (label 0) votes only with `background`: as most of every patch is background, it would eat the fingers.
+    maps (M, h, w) uint8: the dictionary; shape: (H, W) of the map that was asked about; window: odd W, not larger than
+    the patches. A patch lays its own labels over the W × W pixels about the pixel that it was found for; beyond its
+    map's border it has none. Background (label 0) votes only with `background`: as most of every patch is background,
+    it would eat the fingers.
     window = 1 is "no integration": each patch votes for its centre alone. Raises `SettingsError` for an even window.
     """
-    _check_window(window)
+    check_window(window)
     votes = np.zeros((len(LABELS), *shape), dtype=np.int32)
     _add_votes(maps, matches.pixels, matches.maps, matches.rows, matches.columns, window // 2, votes)
     if not background:
@@ -35,7 +37,7 @@ def count_neighbours(part_map: NDArray[np.uint8], window: int = 3) -> NDArray[np
 
     Raises `SettingsError` for an even window.
     """
-    _check_window(window)
+    check_window(window)
     padded = np.pad(part_map, window // 2)
     around = np.lib.stride_tricks.sliding_window_view(padded, (window, window))
     votes = np.stack([(around == label).sum(axis=(2, 3)) for label in range(len(LABELS))]).astype(np.int32)
@@ -66,9 +68,10 @@ def with_votes(
     return np.log(np.maximum(probabilities, 1e-12)) + weight * np.log(share)
 
 
-def _check_window(window: int) -> None:
-    if window < 1 or window % 2 == 0:
-        raise SettingsError(f"window must be an odd number of pixels, got {window}")
+def check_window(window: int) -> None:
+    """Raises `SettingsError` unless a window of this side has a centre and is no larger than a map."""
+    if not 1 <= window <= SIZE or window % 2 == 0:
+        raise SettingsError(f"window must be an odd number of pixels up to {SIZE - 1}, got {window}")
 
 
 @njit()

@@ -1,13 +1,12 @@
 """Many samples into a store: by processes of this machine, or on a Dask cluster. One task is one shard."""
 
-import importlib.metadata
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from knuckle.data.place import Place
-from knuckle.data.shards import Progress, work_through, workers_for
+from knuckle.data.shards import Progress, package_version, work_through, workers_for
 from knuckle.data.store import SHARD, SampleStore
 from knuckle.errors import SettingsError, StoreError
 from knuckle.synth.assets import asset_version
@@ -69,15 +68,8 @@ def attributes(settings: SynthSettings, seed: int) -> dict[str, Any]:
         "recipe": {**asdict(settings), "hand": hand},
         "seed": seed,
         "assets": {hand: asset_version(settings.hand)},
-        "knuckle": _package_version(),
+        "knuckle": package_version(),
     }
-
-
-def _package_version() -> str:
-    try:
-        return importlib.metadata.version("knuckle")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 _models: dict[str, HandModel] = {}  # one a worker process
