@@ -46,6 +46,8 @@ def restore_store(
     source.require_whole()
     tools = _Tools.of(dictionary, settings, weights)
     _restore_some(source, range(1), tools)  # refuses what does not fit, and compiles, before anything is begun
+    if workers > 1 or scheduler is not None:
+        _opened.clear()  # others do the work, and need the memory
     made_by = {
         "restored": asdict(tools.settings),
         "knuckle": package_version(),
