@@ -3,10 +3,10 @@
     python benchmarks/resume.py [--job synth] [--kills 20] [--count 4096] [--workers 2] [--seed 0] [--json]
 
 Jobs: synth (render a store), restore (restore the part maps of a store), dictionary (build one from a store, with one
-process whatever --workers says). Each run is killed (SIGKILL; its worker processes end with it) at a random moment
-between its start and the end of its fourth step. Exit code 0 only if every file of the resumed run equals that of the
-undisturbed one. A run that finishes before all its kills is followed by another, so that all of them hit a run at work.
-The memory of all processes of the undisturbed run is looked at all the time: the most in its first half and in all.
+process whatever --workers says). Each run is killed (SIGKILL; its worker processes end with it) at a random moment among
+its first steps. Exit code 0 only if every file of the resumed run equals that of the undisturbed one. A run that
+finishes before all its kills is followed by another, so that all of them hit a run at work. The memory of all processes
+of the undisturbed run is looked at all the time: the most in its first half and in all.
 """
 
 import json
@@ -26,6 +26,7 @@ import typer
 from knuckle.synth.generate import SynthSettings
 from knuckle.synth.production import generate
 
+STEPS = {"synth": 4, "restore": 4, "dictionary": 14}  # within which a run is killed; lines that it prints
 SHARD = 128  # samples: small, so that many kills fit into a run
 MAPS = 3_300  # of the dictionary that restores: 10⁶ patches
 CLEAN = SynthSettings(sensor="clean", clutter=False, coarse_share=0, empty_share=0)
@@ -44,10 +45,12 @@ def job(given, out, count, workers, tell):
 """,
     "dictionary": """
 from pathlib import Path
-from knuckle.pipeline.dictionary import build_dictionary
+from knuckle.pipeline import dictionary
+dictionary._BLOCK = 256  # maps encoded at once: many steps to be killed between
 def job(given, out, count, workers, tell):
     Path(out).mkdir(exist_ok=True)
-    build_dictionary([given + "/clean.zarr"], Path(out, "parts.kdict"), progress=lambda step, done, all: tell(done))
+    path = Path(out, "parts.kdict")
+    dictionary.build_dictionary([given + "/clean.zarr"], path, progress=lambda step, done, all: tell(done))
 """,
 }
 RUN = """
@@ -84,7 +87,7 @@ def killed(job: str, out: Path, count: int, workers: int, moments: random.Random
     with start(job, out, count, workers, subprocess.DEVNULL) as run:  # Python warns of what a killed process leaves
         assert run.stdout is not None
         begun = time.monotonic()
-        for _ in range(moments.randint(0, 4)):
+        for _ in range(moments.randint(0, STEPS[job])):
             run.stdout.readline()
         took = time.monotonic() - begun
         time.sleep(moments.uniform(0, max(0.2, took / 4)))

@@ -100,7 +100,9 @@ def restore(
             "votes added to the network's log-probabilities (with --weights or --shipped)."
         ),
     ] = Method.vote,
-    mode: Annotated[Mode, typer.Option(help="Search: nearly exact and fast, or exact.")] = Mode.fast,
+    mode: Annotated[
+        Mode, typer.Option(help="Search: nearly exact, milliseconds a map; or exact, seconds a map.")
+    ] = Mode.fast,
     background_weight: Annotated[
         float, typer.Option(help="What a label against background weighs in the distance, 0..1.")
     ] = 1.0,
