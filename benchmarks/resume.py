@@ -3,7 +3,7 @@
     python benchmarks/resume.py [--job synth] [--kills 20] [--count 4096] [--workers 2] [--seed 0] [--json]
 
 Jobs: synth (render a store), restore (restore the part maps of a store), dictionary (build one from a store, with one
-process whatever --workers says). Each run is killed (SIGKILL; its worker processes end with it) at a random moment among
+process whatever --workers says). Each run is killed (SIGKILL; its worker processes end with it) at a random moment of
 its first steps. Exit code 0 only if every file of the resumed run equals that of the undisturbed one. A run that
 finishes before all its kills is followed by another, so that all of them hit a run at work. The memory of all processes
 of the undisturbed run is looked at all the time: the most in its first half and in all.
