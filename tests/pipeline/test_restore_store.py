@@ -320,3 +320,4 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Path, maps: Path, d
     with dask.config.set({"distributed.comm.timeouts.connect": "0.1s"}):
         order = lambda: restore_store(maps, tmp_path / "restored.zarr", dictionary, scheduler="tcp://127.0.0.1:9")
         assert "tcp://127.0.0.1:9" in refused(SettingsError, order)
+    assert list(tmp_path.iterdir()) == []

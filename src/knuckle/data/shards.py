@@ -45,6 +45,13 @@ def workers_for(url: str | Path, workers: int | None, scheduler: Any) -> int:
     return 1
 
 
+def require_scheduler(scheduler: Any) -> None:
+    """Raises what `work_through` would for this scheduler, None or one that answers, before anything is begun."""
+    if scheduler is not None:
+        with _client(scheduler):
+            pass
+
+
 def work_through(
     work: Callable[[int], int], shards: list[int], workers: int, scheduler: Any, progress: Progress
 ) -> None:

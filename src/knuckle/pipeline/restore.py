@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.data.shards import Progress, package_version, work_through, workers_for
+from knuckle.data.shards import Progress, package_version, require_scheduler, work_through, workers_for
 from knuckle.data.store import ARRAYS, SampleStore
 from knuckle.errors import DictionaryError, SettingsError, WeightsError
 from knuckle.networks import Network, load_segmentation
@@ -42,6 +42,7 @@ def restore_store(
     if settings.method == "evidence" and weights is None:
         raise SettingsError("the method evidence adds votes to a network's probabilities: give its weights")
     workers = min(workers_for(place, workers, scheduler) for place in (maps, out))
+    require_scheduler(scheduler)
     source = SampleStore.open(maps)
     source.require_whole()
     tools = _Tools.of(dictionary, settings, weights)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from knuckle.data.place import Place
-from knuckle.data.shards import Progress, package_version, work_through, workers_for
+from knuckle.data.shards import Progress, package_version, require_scheduler, work_through, workers_for
 from knuckle.data.store import SHARD, SampleStore
 from knuckle.errors import SettingsError, StoreError
 from knuckle.synth.assets import asset_version
@@ -43,6 +43,7 @@ def generate(
         if value < least:
             raise SettingsError(f"{name} must be at least {least}, got {value}")
     workers = workers_for(url, workers, scheduler)
+    require_scheduler(scheduler)
     model = HandModel.load(settings.hand)  # builds a missing asset once, before the workers all want it
     if not resume:
         require_free(url)
