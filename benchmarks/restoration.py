@@ -118,6 +118,7 @@ def pareto(file: Path, frames: Frames, exact: float) -> list[Row]:
             (8, 30, 6),
             (4, 100, 6),
             (8, 100, 6),
+            (8, 100, 5),
             (16, 100, 6),
             (8, 300, 6),
             (8, 100, 3),

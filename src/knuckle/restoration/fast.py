@@ -21,7 +21,7 @@ class Effort:
 
     probes: int = 8
     top: int = 100
-    step: int = 6
+    step: int = 5
     rounds: int = 1
 
 
