@@ -1,7 +1,7 @@
 """Restoring part maps with the patch dictionary: how fast each search is, and what each method restores (Table 2).
 
-    python benchmarks/restoration.py [--maps 120000] [--queries 100] [--weights DIR] [--no-searches]
-                                      [--effects] [--pareto] [--sheet PNG] [--json]
+    python benchmarks/restoration.py [--maps 120000] [--queries 100] [--weights DIR] [--background-weight 1]
+                                      [--no-searches] [--effects] [--pareto] [--sheet PNG] [--json]
 
 Frames are the first of the sensor-gap benchmark's target-test: SOMA hands before structured light and clutter, labelled
 by a network (the shipped one, or that in --weights); the weights of the terms are chosen on its target-dev. That is a
@@ -13,18 +13,12 @@ other lengths of the projection and other efforts.
 """
 
 import json
-import multiprocessing
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import cv2
-import numba
 import numpy as np
-import psutil
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
@@ -33,18 +27,12 @@ from rich.table import Table
 from knuckle.draw import contact_sheet, part_image, write_image
 from knuckle.errors import KnuckleError
 from knuckle.networks import SHIPPED
-from knuckle.restoration.fast import Effort
-from knuckle.restoration.index import PatchIndex, learn_layout
 from knuckle.restoration.patches import PatchDictionary
 from knuckle.restoration.restore import RestoreSettings, restore
-from knuckle.restoration.search import PatchSearch
-from knuckle.restoration.vote import count_neighbours, count_votes, restored
+from knuckle.restoration.search import BACKGROUND_WEIGHT
+from knuckle.restoration.vote import count_neighbours, restored
 from restoration_data import Frames, dictionary_file, frames_of
-
-FLANN_MAPS = 3_300
-FLANN = ((1024, 1), (256, 10), (512, 20), (1024, 50), (1024, 100), (1024, 200), (2048, 500), (4096, 1000))
-"""Leaves checked, and nearest points whose Hamming distance is computed; with a single one, as the paper has it, the
-trees alone decide."""
+from restoration_searches import compare_searches, pareto
 
 PAPER = {  # Table 2: NYU-100, % per pixel and per class
     "no restoration": (51.03, 39.38),
@@ -55,91 +43,6 @@ PAPER = {  # Table 2: NYU-100, % per pixel and per class
 }
 ALPHAS = {"crf-potts": (1.0, 3.0, 10.0, 30.0, 100.0), "crf-overlap": (0.01, 0.03, 0.1, 0.3, 1.0)}
 VOTE_WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
-
-Row = dict[str, Any]
-
-
-def measure(mode: str, file: Path, predicted: NDArray[np.uint8], effort: tuple[int, int] | None = None) -> Row:
-    """Times one search of all frames and votes with what it finds; in a process of its own."""
-    cv2.setNumThreads(1)
-    dictionary = PatchDictionary.load(file)
-    search = PatchSearch(dictionary, mode)  # type: ignore[arg-type]
-    if search.flann is not None and effort is not None:
-        search.flann.checks, search.flann.candidates = effort
-    search.nearest(predicted[0])  # compiles, reads the maps, builds the index or the trees
-    begun = time.perf_counter()
-    matches = [search.nearest(part_map) for part_map in predicted]
-    took = time.perf_counter() - begun
-    cores = numba.get_num_threads() if mode == "exact" else 1
-    voted = [count_votes(dictionary.maps, found, (48, 48)) for found in matches]
-    return {
-        "ms_per_image_core": 1000 * took * cores / len(predicted),
-        "cores": cores,
-        "maps": len(dictionary.maps),
-        "distance": float(np.concatenate([found.distances for found in matches]).mean()),
-        "resident_mb": psutil.Process().memory_info().rss / 1e6,
-        "restored": np.stack([restored(*pair) for pair in zip(predicted, voted, strict=True)]),
-    }
-
-
-def search_rows(file: Path, frames: Frames, searches: dict[str, tuple[str, tuple[int, int] | None]]) -> dict[str, Row]:
-    """A row for each search of one dictionary: name → mode and FLANN's effort. One of them must be "exact"."""
-    rows = {}
-    for name, (mode, effort) in searches.items():
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            rows[name] = pool.submit(measure, mode, file, frames.predicted, effort).result()
-    for row in rows.values():
-        row["distance_ratio"] = row["distance"] / rows["exact"]["distance"]
-        row["pixel_accuracy"], row["class_accuracy"] = frames.accuracy(row.pop("restored"))
-    return rows
-
-
-def all_searches(folder: Path, maps: int, frames: Frames) -> dict[str, dict[str, Row]]:
-    """Rows of the whole dictionary, and of its first maps with FLANN."""
-    plain: dict[str, tuple[str, tuple[int, int] | None]] = {"fast": ("fast", None), "exact": ("exact", None)}
-    trees = {f"FLANN {checks}/{best}": ("flann", (checks, best)) for checks, best in FLANN}
-    few = min(maps, FLANN_MAPS)
-    tables = {"few": search_rows(dictionary_file(folder, few), frames, {**plain, **trees})}
-    whole = tables["few"] if few == maps else search_rows(dictionary_file(folder, maps), frames, plain)
-    return {"whole": whole, **tables}
-
-
-def pareto(file: Path, frames: Frames, exact: float) -> list[Row]:
-    """Time and distance of fast searches with other indices and efforts. exact: the mean distance to compare with."""
-    dictionary = PatchDictionary.load(file)
-    rows = []
-    for dimensions in (16, 32, 64, 128):
-        layout = learn_layout(dictionary.maps, dictionary.patch, np.random.default_rng(0), dimensions)
-        starts = range(0, len(dictionary.maps), 8192)
-        blocks = [layout.encode(dictionary.maps[start : start + 8192], start, dictionary.patch) for start in starts]
-        indexed = replace(dictionary, index=PatchIndex.of(layout, blocks))
-        for probes, top, step in (
-            (8, 30, 9),
-            (8, 30, 6),
-            (4, 100, 6),
-            (8, 100, 6),
-            (8, 100, 5),
-            (16, 100, 6),
-            (8, 300, 6),
-            (8, 100, 3),
-        ):
-            search = PatchSearch(indexed, effort=Effort(probes, top, step))
-            search.nearest(frames.predicted[0])
-            begun = time.perf_counter()
-            found = np.concatenate([search.nearest(part_map).distances for part_map in frames.predicted])
-            ms = 1000 * (time.perf_counter() - begun) / len(frames.predicted)
-            settings = {"dimensions": dimensions, "probes": probes, "top": top, "step": step}
-            rows.append({**settings, "ms_per_image_core": ms, "distance_ratio": float(found.mean()) / exact})
-    return rows
-
-
-def rival(rows: dict[str, Row]) -> Row:
-    """FLANN where it first is as near as the fast search; else where it is nearest."""
-    trees = [row for name, row in rows.items() if name.startswith("FLANN")]
-    as_near = [row for row in trees if row["distance"] <= rows["fast"]["distance"]]
-    return (
-        min(as_near, key=lambda row: row["ms_per_image_core"]) if as_near else min(trees, key=lambda r: r["distance"])
-    )
 
 
 class Restorer:
@@ -223,23 +126,6 @@ def draw_sheet(path: Path, frames: Frames, restorer: Restorer) -> None:
     write_image(path, contact_sheet(pictures, len(columns), [*columns] * len(some)))
 
 
-def show_searches(title: str, rows: dict[str, Row]) -> None:
-    """Prints a table of searches."""
-    table = Table(title=title)
-    for column in ("search", "ms × cores", "distance / exact", "% pixel", "% class", "MB resident"):
-        table.add_column(column, justify="left" if column == "search" else "right")
-    for name, row in rows.items():
-        table.add_row(
-            name,
-            f"{row['ms_per_image_core']:.1f}",
-            f"{row['distance_ratio']:.4f}",
-            f"{row['pixel_accuracy']:.2f}",
-            f"{row['class_accuracy']:.2f}",
-            f"{row['resident_mb']:.0f}",
-        )
-    Console().print(table)
-
-
 def show_table_2(rows: dict[str, tuple[float, float, str]]) -> None:
     """Prints our Table 2 beside the paper's."""
     table = Table(title="restored accuracy, %; the paper's on NYU-100")
@@ -257,26 +143,14 @@ def show_effects(found: dict[str, dict[str, tuple[float, float]]]) -> None:
         print(f"{name:10}", "  ".join(f"{value}: {pixel:.2f} / {part:.2f}" for value, (pixel, part) in values.items()))
 
 
-def compare_searches(out: Path, maps: int, frames: Frames) -> dict[str, Any]:
-    """Measures and prints all searches; returns the rows of "fast", "exact" and "flann", and what belongs to them."""
-    tables = all_searches(out, maps, frames)
-    patches = PatchDictionary.load(dictionary_file(out, maps)).patches
-    pixels = np.count_nonzero(frames.predicted) / len(frames.predicted)
-    show_searches(f"{patches:,} patches, {pixels:.0f} pixels an image", tables["whole"])
-    if tables["few"] is not tables["whole"]:
-        show_searches(f"the first {FLANN_MAPS:,} maps", tables["few"])
-    flann, fast = rival(tables["few"]), tables["few"]["fast"]
-    ratio = flann["ms_per_image_core"] / fast["ms_per_image_core"]
-    print(f"fast is {ratio:.0f}× as fast as FLANN at {flann['distance'] / fast['distance']:.3f}× its distance")
-    rows = {"fast": tables["whole"]["fast"], "exact": tables["whole"]["exact"], "flann": flann}
-    return {**rows, "patches": patches, "pixels": pixels, "flann_over_fast": ratio, "same_maps": tables["few"]}
-
-
 def main(
     maps: Annotated[int, typer.Option(min=1, help="Hands in the dictionary, about 310 patches each.")] = 120_000,
     queries: Annotated[int, typer.Option(min=1, help="Frames to restore; half as many to choose weights on.")] = 100,
     weights: Annotated[Path, typer.Option(help="Folder of the segmentation.onnx whose maps are restored.")] = SHIPPED,
     out: Annotated[Path, typer.Option(help="Folder that keeps hands and dictionaries.")] = Path("benchmarks/out"),
+    weight: Annotated[
+        float, typer.Option("--background-weight", min=0, max=1, help="Of background in the searches' distance.")
+    ] = BACKGROUND_WEIGHT,
     searches: Annotated[bool, typer.Option(help="Time the searches.")] = True,
     with_effects: Annotated[bool, typer.Option("--effects", help="Vary P, W, maps, k and background, too.")] = False,
     with_pareto: Annotated[bool, typer.Option("--pareto", help="Vary the index and the effort, too.")] = False,
@@ -289,7 +163,7 @@ def main(
     try:
         frames = frames_of(out, "target-test", queries, weights)
         held_out = frames_of(out, "target-dev", -(-queries // 2), weights)
-        found = compare_searches(out, maps, frames) if searches else {}
+        found = compare_searches(out, maps, frames, weight) if searches else {}
         curve = pareto(dictionary_file(out, maps), frames, found["exact"]["distance"]) if with_pareto else []
         for row in curve:
             print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))

@@ -15,21 +15,13 @@ from knuckle.pipeline import dictionary as building
 from knuckle.pipeline.restore import restore_store
 from knuckle.restoration.patches import PatchDictionary
 from knuckle.restoration.restore import RestoreSettings
+from test_cli_making import refused
 
 COUNT = 12
 
 
 def ran(*arguments: object) -> None:
     assert main([str(argument) for argument in arguments]) == 0
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Runs a command that must fail with exit code 2 and one line; returns the line."""
-    capsys.readouterr()
-    assert main([str(argument) for argument in arguments]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("knuckle: ")]
-    assert len(lines) == 1
-    return lines[0]
 
 
 @pytest.fixture(scope="module")

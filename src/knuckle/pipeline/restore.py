@@ -49,14 +49,7 @@ def restore_store(
     _restore_some(source, range(1), tools)  # refuses what does not fit, and compiles, before anything is begun
     if workers > 1 or scheduler is not None:
         _opened.clear()  # others do the work, and need the memory
-    made_by = {
-        "restored": asdict(tools.settings),
-        "knuckle": package_version(),
-        "dictionary": tools.checksums[0],
-        "weights": tools.checksums[1],
-        "maps": {key: value for key, value in source.attributes.items() if key not in ("layout", "count", "shard")},
-    }
-    store = SampleStore.create(out, len(source), made_by, source.attributes["shard"])
+    store = SampleStore.create(out, len(source), _made_by(tools, source), source.attributes["shard"])
     missing = store.missing_shards()
     progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
     work_through(partial(_restore_shard, source.url, store.url, tools), missing, workers, scheduler, progress)
@@ -93,6 +86,18 @@ class _Tools:
 
 
 _opened: dict[_Tools, tuple[PatchDictionary, Network | None]] = {}  # one a worker process
+
+
+def _made_by(tools: _Tools, source: SampleStore) -> dict[str, Any]:
+    """Everything that the bytes of the restored store depend on."""
+    own = ("layout", "count", "shard")
+    return {
+        "restored": asdict(tools.settings),
+        "knuckle": package_version(),
+        "dictionary": tools.checksums[0],
+        "weights": tools.checksums[1],
+        "maps": {key: value for key, value in source.attributes.items() if key not in own},
+    }
 
 
 def _restore_shard(maps: str, out: str, tools: _Tools, shard: int) -> int:
