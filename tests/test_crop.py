@@ -166,15 +166,15 @@ def test_joints_return_through_the_cube(seed: int, dtype: type) -> None:
     rng = np.random.default_rng(seed)
     box = scene(seed).box
     joints = box.center + rng.uniform(-1.5, 1.5, (21, 3)) * box.cube_mm / 2
-    cube = box.to_cube(joints)
+    cube = box.to_crop(joints)
     assert np.abs(cube).max() <= 1.5 + 1e-9
-    assert np.abs(box.from_cube(cube.astype(dtype)) - joints).max() <= 1e-3  # mm
+    assert np.abs(box.from_crop(cube.astype(dtype)) - joints).max() <= 1e-3  # mm
 
 
 def test_cube_coordinates() -> None:
     box = CropBox([10, 20, 400], CAMERA, cube_mm=200)
-    assert box.to_cube([110, -80, 450]) == pytest.approx([1, -1, 0.5])
-    assert box.from_cube([1, -1, 0.5]) == pytest.approx([110, -80, 450])
+    assert box.to_crop([110, -80, 450]) == pytest.approx([1, -1, 0.5])
+    assert box.from_crop([1, -1, 0.5]) == pytest.approx([110, -80, 450])
 
 
 @given(seeds, st.integers(0, SIZE - 1), st.integers(0, SIZE - 1), st.floats(0.7, 1.3))

@@ -98,7 +98,7 @@ def test_left_hand_is_the_right_hand_of_the_mirrored_scene() -> None:
         np.testing.assert_allclose(mirrored.crop_depth(frame[:, ::-1]), box.crop_depth(frame)[:, ::-1], atol=1e-5)
         joints = rng.uniform(-1, 1, (21, 3))
         np.testing.assert_allclose(
-            mirrored.from_cube(joints) * [-1, 1, 1], box.from_cube(joints * [-1, 1, 1]), atol=1e-9
+            mirrored.from_crop(joints) * [-1, 1, 1], box.from_crop(joints * [-1, 1, 1]), atol=1e-9
         )
 
 

@@ -180,4 +180,4 @@ def test_first_guess_holds_every_joint_of_the_nyu_frame(shared_data: Path) -> No
         truth = np.array(file.readline().split(), float).reshape(14, 3)
     joints = camera.back_project(truth[:, :2], truth[:, 2])
     first = find_centers(read_depth(folder / "depth_1_0000001.png"), camera)[0]
-    assert np.abs(CropBox(first, camera).to_cube(joints)).max() <= 1
+    assert np.abs(CropBox(first, camera).to_crop(joints)).max() <= 1

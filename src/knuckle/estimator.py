@@ -117,7 +117,7 @@ class HandPoseEstimator:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Crops (N, 48, 48) and part probabilities (N, 21, 48, 48) of right hands → joints and their expected error.
 
-        Joints (N, 21, 3) are in cube coordinates, [-1, 1] inside the cube; the expected error (N, 21) is in the same
+        Joints (N, 21, 3) are in crop coordinates, [-1, 1] inside the cube; the expected error (N, 21) is in the same
         unit, half a cube.
         """
         joints, spread = self._regression.run(depth=crops[:, None], probabilities=probabilities)
@@ -151,7 +151,7 @@ class HandPoseEstimator:
         if not is_hand(box, view.crop, view.probabilities[best], joints[best], spread_mm[best]):
             return None
         side = view.sides[best]
-        placed = box.from_cube(joints[best] * ([-1, 1, 1] if side == "left" else [1, 1, 1]))  # (21, 3) mm
+        placed = box.from_crop(joints[best] * ([-1, 1, 1] if side == "left" else [1, 1, 1]))  # (21, 3) mm
         return Hand(
             joints=placed.astype(np.float32),
             pixels=box.camera.project(placed).astype(np.float32),

@@ -68,7 +68,7 @@ def is_hand(
 ) -> bool:
     """Whether parts and joints are those of a hand: enough surface, some of it fingers, and both networks sure.
 
-    joints: (21, 3) in cube coordinates; spread_mm: (21,) expected errors.
+    joints: (21, 3) in crop coordinates; spread_mm: (21,) expected errors.
     """
     parts = part_map(crop, probabilities)
     hand = parts > 0
@@ -77,7 +77,7 @@ def is_hand(
     fingers = np.count_nonzero(parts > _PALM) / np.count_nonzero(hand)
     certainty = probabilities.max(axis=0)[hand].mean()
     reach = np.abs(joints).max()  # comparisons below are False for NaN
-    in_front = bool((box.from_cube(joints)[:, 2] > 0).all())
+    in_front = bool((box.from_crop(joints)[:, 2] > 0).all())
     return bool(
         fingers >= MIN_FINGER_SHARE
         and certainty >= MIN_CERTAINTY

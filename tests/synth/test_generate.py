@@ -46,7 +46,7 @@ def test_a_sample_keeps_the_contract(model: HandModel, sensor: str) -> None:
         assert sample.cube_mm == CUBE_MM
         assert np.isfinite(sample.joints14).all()
         # within the cube's reach: a hand about the centre, moved by at most the centre's error
-        assert np.abs(box_of(sample).to_cube(sample.joints)).max() < 2
+        assert np.abs(box_of(sample).to_crop(sample.joints)).max() < 2
         assert sample.joints[:, 2].min() > 100
 
 

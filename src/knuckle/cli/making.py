@@ -1,5 +1,6 @@
 """Commands that make synthetic hands and networks: they need the `train` extra."""
 
+import math
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +13,6 @@ from knuckle.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from rich.progress import Progress
 
 
 _OWN = ("count", "seed", "hand", "sensor", "clutter", "side", "empty_share", "coarse_share", "sheet")
@@ -99,26 +98,36 @@ def _refuse_given(context: typer.Context, names: tuple[str, ...], reason: str) -
 
 
 def train(
-    recipe: Annotated[Path, typer.Option(help="YAML file with the settings: recipes/*.yaml.")],
-    data: Annotated[list[Path], typer.Option(help="Store that knuckle synth wrote; may be given several times.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run: weights, logs, checkpoints. A killed run goes on.")],
+    recipe: Annotated[Path, typer.Argument(help="YAML file with the settings: recipes/*.yaml.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run: results, weights, logs. A killed run goes on.")],
+    data: Annotated[
+        list[str] | None, typer.Option(help="Store of synthetic hands instead of the recipe's; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of every network, instead of the recipe's.")] = None,
+    redo: Annotated[
+        list[str] | None, typer.Option(help="Step to do again, by its folder: supervision/teacher; may be repeated.")
+    ] = None,
 ) -> None:
-    """Train a segmentation network, and on its part maps a joint regressor.
+    """Do what a recipe says: train, restore, fine-tune, regress, score.
 
-    Reads stores of samples. Writes recipe.json and, for each network, log.jsonl, a checkpoint every two minutes and at
-    last weights.safetensors. The same command goes on where a killed run stopped.
+    Reads the stores that the recipe names; a benchmark is rendered where it is not there. Writes results.json and, for
+    every step, a folder with weights.safetensors, logs (JSON lines and TensorBoard's) and result.json. The same command
+    goes on where a killed run stopped; a finished step is not done again.
     """
-    need("torch", "zarr", "safetensors", "yaml")
-    from knuckle.pipeline.networks import train as train_networks
+    need("torch", "zarr", "safetensors", "yaml", "tensorboardX")
+    from knuckle.pipeline.run import Run
+    from knuckle.pipeline.train import train as train_recipe
     from knuckle.training.recipe import load_recipe
 
-    with _progress() as bar:
-        tasks = {name: bar.add_task(name, total=None) for name in ("segmentation", "regression")}
-
-        def show(name: str, step: int, steps: int, loss: float) -> None:
-            bar.update(tasks[name], total=steps, completed=step, description=f"{name}, loss {loss:.4f}")
-
-        train_networks(load_recipe(recipe), data, out, show)
+    asked = load_recipe(recipe)
+    if data:
+        asked = asked.model_copy(update={"data": asked.data.model_copy(update={"synthetic": tuple(data)})})
+    if seed is not None:
+        asked = asked.with_seed(seed)
+    for step in redo or []:
+        Run(out, asked).forget(step)
+    with training() as show:
+        train_recipe(asked, out, show)
     say(f"trained {out}")
 
 
@@ -128,7 +137,7 @@ def export(
 ) -> None:
     """Write a run's networks as ONNX, as `predict --weights` and HandPoseEstimator(weights=...) take them."""
     need("torch", "onnx", "onnxscript")
-    from knuckle.pipeline.networks import export as export_networks
+    from knuckle.pipeline.export import export as export_networks
 
     for path in export_networks(run, out):
         say(f"wrote {path}")
@@ -141,12 +150,21 @@ def need(*modules: str) -> None:
 
 
 @contextmanager
-def _progress() -> "Iterator[Progress]":
+def training() -> "Iterator[Callable[[str, int, int, float], None]]":
+    """A bar for each step. Yields what to call with its name, how much is done, of how much, and the loss."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
+    tasks: dict[str, TaskID] = {}
     with Progress(console=Console(stderr=True)) as bar:
-        yield bar
+
+        def show(name: str, done: int, total: int, loss: float) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            text = name if math.isnan(loss) else f"{name}, loss {loss:.4f}"
+            bar.update(tasks[name], total=total, completed=done, description=text)
+
+        yield show
 
 
 @contextmanager

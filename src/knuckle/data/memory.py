@@ -1,25 +1,28 @@
 """The arrays that training needs, in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.crop import SIZE
+from knuckle.crop import SIZE, from_crop, to_crop
 from knuckle.data.store import SHARD, SampleStore
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """depth (N, 48, 48) float16 in [-1, 1], parts (N, 48, 48) uint8, joints (N, 21, 3) float32 in cube coordinates.
+    """depth (N, 48, 48) float16 in [-1, 1], parts (N, 48, 48) uint8, joints (N, 21, 3) float32 in crop coordinates.
 
-    float16 halves the memory and rounds depth by at most 0.06 mm in a cube of 250 mm. Joints are NaN without a hand.
+    float16 halves the memory and rounds depth by at most 0.06 mm in a cube of 250 mm. Joints are NaN without a hand;
+    center (N, 3) mm and cube_mm (N,) lead back to millimetres. Crop coordinates: `CropBox.to_crop`.
     """
 
     depth: NDArray[np.float16]
     parts: NDArray[np.uint8]
     joints: NDArray[np.float32]
+    center: NDArray[np.float32]
+    cube_mm: NDArray[np.float32]
 
     @classmethod
     def load(cls, *paths: str | Path) -> "TrainingData":
@@ -30,6 +33,8 @@ class TrainingData:
             depth=np.empty((count, SIZE, SIZE), dtype=np.float16),
             parts=np.empty((count, SIZE, SIZE), dtype=np.uint8),
             joints=np.empty((count, 21, 3), dtype=np.float32),
+            center=np.empty((count, 3), dtype=np.float32),
+            cube_mm=np.empty(count, dtype=np.float32),
         )
         at = 0
         for store in stores:
@@ -40,11 +45,24 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.depth)
 
+    def __getitem__(self, rows: slice) -> "TrainingData":
+        """Some of the samples, as views of the same memory."""
+        return TrainingData(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def joints_mm(self) -> NDArray[np.float64]:
+        """Joints (N, 21, 3) mm, camera axes."""
+        return self.to_mm(self.joints)
+
+    def to_mm(self, places: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Crop coordinates (N, J, 3) in these samples' crops → mm, camera axes."""
+        return from_crop(places, self.center, self.cube_mm)
+
     def _fill(self, at: int, store: SampleStore, start: int, stop: int) -> int:
         """Copies rows start:stop of a store to `at`; returns their number."""
         rows = slice(at, at + stop - start)
         center, cube = store.read("center", start, stop), store.read("cube_mm", start, stop)
         self.depth[rows] = store.read("depth", start, stop)
         self.parts[rows] = store.read("parts", start, stop)
-        self.joints[rows] = (store.read("joints", start, stop) - center[:, None]) / (cube[:, None, None] / 2)
+        self.joints[rows] = to_crop(store.read("joints", start, stop), center, cube)
+        self.center[rows], self.cube_mm[rows] = center, cube
         return stop - start

@@ -28,12 +28,14 @@ def restore_store(
     workers: int | None = None,
     scheduler: Any = None,
     progress: Progress = lambda done: None,
+    count: int | None = None,
 ) -> None:
     """Writes the samples of a store again, with restored part maps.
 
     maps: store whose `parts` are restored, or, with weights (folder of a segmentation.onnx), what that network sees in
-    its `depth`. out: store to write. dictionary: a file that cluster workers must reach by the same path. settings,
-    workers and scheduler as in `RestoreSettings` and `synth.production.generate`.
+    its `depth`. count: only the first samples, None = all. out: store to write. dictionary: a file that cluster
+    workers must reach by the same path. settings, workers and scheduler: as in `RestoreSettings` and
+    `synth.production.generate`.
 
     The bytes depend on maps, dictionary, weights and settings alone. A killed run leaves whole shards; the same call
     again completes them. Raises `StoreError` if `out` holds anything else, and what the opening of the rest raises.
@@ -49,7 +51,7 @@ def restore_store(
     _restore_some(source, range(1), tools)  # refuses what does not fit, and compiles, before anything is begun
     if workers > 1 or scheduler is not None:
         _opened.clear()  # others do the work, and need the memory
-    store = SampleStore.create(out, len(source), _made_by(tools, source), source.attributes["shard"])
+    store = SampleStore.create(out, _count(source, count), _made_by(tools, source), source.attributes["shard"])
     missing = store.missing_shards()
     progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
     work_through(partial(_restore_shard, source.url, store.url, tools), missing, workers, scheduler, progress)
@@ -86,6 +88,12 @@ class _Tools:
 
 
 _opened: dict[_Tools, tuple[PatchDictionary, Network | None]] = {}  # one a worker process
+
+
+def _count(source: SampleStore, count: int | None) -> int:
+    if count is not None and not 0 < count <= len(source):
+        raise SettingsError(f"{source.url}: has {len(source)} samples: take between 1 and all of them, not {count}")
+    return len(source) if count is None else count
 
 
 def _made_by(tools: _Tools, source: SampleStore) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Step 3: the joint regressor, on depth and the probabilities of a trained segmentation network."""
+"""Step 3: joint regressors, on depth and the probabilities of a trained segmentation network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,19 +6,37 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from knuckle.regression.baselines import CascadeRegressor
 from knuckle.regression.network import VotingRegressor
-from knuckle.training.augment import augment
+from knuckle.regression.paper import PaperRegressor, SharedPaperRegressor
+from knuckle.training.augment import Turns, augment
+from knuckle.training.checkpoint import load_weights
 from knuckle.training.loop import fit
-from knuckle.training.recipe import RegressionRecipe
+from knuckle.training.recipe import FitSettings, MethodSettings, RegressionRecipe
 
 _NO_HAND = 1.0  # error that counts for a crop without a hand, in halves of the cube: as bad as missing it
+_DISTURBANCE = 0.05  # of a cascade's first places in training, standard deviation in halves of the cube: 6 mm
+_BATCH = 64  # of prediction
+
+Progress = Callable[[int, int, float], None]
 
 
 def make_regressor(recipe: RegressionRecipe) -> VotingRegressor:
     """The network that a recipe asks for, untrained."""
     return VotingRegressor(recipe.size.widths, recipe.size.hidden, recipe.size.contrast)
+
+
+def make_method(settings: MethodSettings, first: nn.Module | None = None) -> nn.Module:
+    """The network of one row of step 3, untrained; first: the trained network that a cascade begins with."""
+    if settings.network == "voting":
+        return VotingRegressor(settings.size.widths, settings.size.hidden, settings.size.contrast)
+    if settings.network == "cascade":
+        assert first is not None
+        return CascadeRegressor(first, settings.input)
+    kind = SharedPaperRegressor if settings.shared else PaperRegressor
+    return kind(settings.parts != "none", settings.input)
 
 
 def train_regressor(
@@ -28,26 +46,108 @@ def train_regressor(
     depth: NDArray[np.float16],
     joints: NDArray[np.float32],
     folder: Path,
-    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    progress: Progress = lambda step, steps, loss: None,
 ) -> VotingRegressor:
-    """Trains on depth (N, 48, 48) and joints (N, 21, 3) in cube coordinates, NaN where there is no hand.
+    """Trains on depth (N, 48, 48) and joints (N, 21, 3) in crop coordinates, NaN where there is no hand.
 
-    `probabilities_of` gives the part probabilities (B, 21, 48, 48) of crops (B, 1, 48, 48). The loss is the mean
-    distance, plus the likelihood of the expected error under an exponential distribution of distances.
+    `probabilities_of` gives the part probabilities (B, 21, 48, 48) of crops (B, 1, 48, 48).
     """
     generator = torch.Generator().manual_seed(recipe.fit.seed)
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
         crops = augment(torch.from_numpy(depth[indices]).float()[:, None], generator)
-        truth = torch.from_numpy(joints[indices])
         with torch.no_grad():
             probabilities = probabilities_of(crops)
-        estimate, spread = model(crops, probabilities)
-        hand = ~truth.isnan().any(dim=2)  # (B, 21)
-        distance = (estimate - truth.nan_to_num()).square().sum(dim=2).clamp_min(1e-8).sqrt()
-        error = torch.where(hand, distance, torch.full_like(distance, _NO_HAND))
-        likelihood = error.detach() / spread + spread.log()
-        return (distance * hand).sum() / hand.sum().clamp_min(1) + recipe.spread_weight * likelihood.mean()
+        return voting_loss(model.places(crops, probabilities), torch.from_numpy(joints[indices]), recipe.spread_weight)
 
     fit(model, loss_of, len(depth), recipe.fit, folder, progress, generator)
     return model
+
+
+def train_method(
+    model: nn.Module,
+    settings: FitSettings,
+    turns: Turns,
+    depth: NDArray[np.float16],
+    probabilities: NDArray[np.uint8] | None,
+    joints: NDArray[np.float32],
+    folder: Path,
+    progress: Progress = lambda step, steps, loss: None,
+) -> None:
+    """Trains any row of step 3 on real frames: depth (N, 48, 48) and joints (N, 21, 3) in crop coordinates.
+
+    probabilities (N, 21, 48, 48): of the parts, in 1/255, None for a network that reads depth alone. Every frame is
+    turned about the optical axis and zoomed anew each time, with its parts and its joints. The loss is the mean
+    distance ([N] §3), for the voting network with the terms of `voting_loss`.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+
+    def loss_of(indices: NDArray[np.int64]) -> Tensor:
+        turn = turns.draw(len(indices), generator)
+        crops = turn.depth(torch.from_numpy(depth[indices]).float()[:, None])
+        truth = turn.joints(torch.from_numpy(joints[indices]))
+        parts = None
+        if probabilities is not None:
+            parts = turn.image(torch.from_numpy(probabilities[indices]).float() / 255)
+        if isinstance(model, VotingRegressor):
+            return voting_loss(model.places(crops, _parts_or_depth(parts, crops)), truth)
+        told = {}
+        if isinstance(model, CascadeRegressor):
+            told["disturbance"] = _DISTURBANCE * torch.randn(truth.shape, generator=generator)
+        return _distance(model(crops, parts, **told), truth).mean()
+
+    fit(model, loss_of, len(depth), settings, folder, progress, generator)
+
+
+def place_joints(
+    model: nn.Module, depth: NDArray[np.float16], probabilities: NDArray[np.uint8] | None
+) -> NDArray[np.float32]:
+    """Joints (N, 21, 3) in crop coordinates of depth (N, 48, 48); probabilities as in `train_method`."""
+    placed = []
+    for start in range(0, len(depth), _BATCH):
+        crops = torch.from_numpy(depth[start : start + _BATCH]).float()[:, None]
+        parts = None
+        if probabilities is not None:
+            parts = torch.from_numpy(probabilities[start : start + _BATCH]).float() / 255
+        with torch.inference_mode():
+            if isinstance(model, VotingRegressor):
+                placed.append(model(crops, _parts_or_depth(parts, crops))[0])
+            else:
+                placed.append(model(crops, parts))
+    return torch.cat(placed).numpy()
+
+
+def voting_loss(places: tuple[Tensor, Tensor, Tensor], truth: Tensor, spread_weight: float = 0.1) -> Tensor:
+    """Mean distance of the joints, half of it that of the votes, and the likelihood of the expected error.
+
+    places: as `VotingRegressor.places` gives them; truth (B, 21, 3), NaN without a hand. Distances are taken to be
+    distributed exponentially about their expected error.
+    """
+    voted, placed, spread = places
+    hand = ~truth.isnan().any(dim=2)  # (B, 21)
+    target = truth.nan_to_num()
+    distance = _distance(placed, target)
+    error = torch.where(hand, distance, torch.full_like(distance, _NO_HAND))
+    likelihood = error.detach() / spread + spread.log()
+    both = (distance + _distance(voted, target)) / 2
+    return (both * hand).sum() / hand.sum().clamp_min(1) + spread_weight * likelihood.mean()
+
+
+def _parts_or_depth(parts: Tensor | None, crops: Tensor) -> Tensor:
+    """Part probabilities; without any, what depth alone says: (1 - measured, measured, 0 ...)."""
+    if parts is not None:
+        return parts
+    measured = (crops < 1).float()
+    return torch.cat([1 - measured, measured, measured.new_zeros(len(crops), 19, *crops.shape[2:])], dim=1)
+
+
+def _distance(places: Tensor, truth: Tensor) -> Tensor:
+    """(B, 21) Euclidean, with a gradient at zero too."""
+    return (places - truth).square().sum(dim=2).clamp_min(1e-8).sqrt()
+
+
+def load_method(settings: MethodSettings, path: Path, first: nn.Module | None = None) -> nn.Module:
+    """A trained row of step 3. Raises `WeightsError` as `load_weights` does."""
+    model = make_method(settings, first)
+    load_weights(model, path)
+    return model.eval()

@@ -1,6 +1,7 @@
-"""Step 1: the segmentation network, supervised by synthetic part maps."""
+"""Training of segmentation networks: step 1 on synthetic hands, step 2 on a mix with real frames, and the teacher."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,34 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from knuckle.anatomy import LABELS
-from knuckle.segmentation.network import CompactSegmenter, PaperSegmenter
+from knuckle.anatomy import HAND21, LABELS
+from knuckle.segmentation.network import SEGMENTERS, part_probabilities
+from knuckle.segmentation.teacher import ConditionedSegmenter
 from knuckle.training.augment import augment
 from knuckle.training.checkpoint import load_weights
 from knuckle.training.loop import fit
-from knuckle.training.recipe import SegmentationRecipe
+from knuckle.training.recipe import FitSettings, SegmentationRecipe, TeacherSettings
+
+_UNKNOWN = -100  # label that the loss leaves out
+_BATCH = 64  # of prediction
+
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledCrops:
+    """depth (N, 48, 48) in [-1, 1] and part maps (N, 48, 48) uint8."""
+
+    depth: NDArray[np.float16]
+    parts: NDArray[np.uint8]
 
 
 def make_segmenter(recipe: SegmentationRecipe) -> nn.Module:
     """The network that a recipe asks for, untrained."""
-    if recipe.network == "paper":
-        return PaperSegmenter(recipe.size.contrast)
-    return CompactSegmenter(recipe.size.widths, recipe.size.hidden, recipe.size.contrast)
+    size = recipe.size
+    if recipe.network == "compact":
+        return SEGMENTERS["compact"](size.widths, size.hidden, size.contrast)
+    return SEGMENTERS[recipe.network](contrast=size.contrast)
 
 
 def train_segmenter(
@@ -29,21 +45,109 @@ def train_segmenter(
     depth: NDArray[np.float16],
     parts: NDArray[np.uint8],
     folder: Path,
-    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    progress: Progress = lambda step, steps, loss: None,
 ) -> nn.Module:
-    """Trains on depth (N, 48, 48) in [-1, 1] and part maps (N, 48, 48); saves in folder and resumes (see `fit`)."""
+    """Step 1: trains on depth (N, 48, 48) in [-1, 1] and part maps (N, 48, 48); saves and resumes (see `fit`)."""
     torch.manual_seed(recipe.fit.seed)
     model = make_segmenter(recipe)
     if recipe.start is not None:
         load_weights(model, Path(recipe.start))
-    generator = torch.Generator().manual_seed(recipe.fit.seed)
+    fine_tune(model, recipe, recipe.fit, LabelledCrops(depth, parts), None, 0.0, folder, progress)
+    return model
+
+
+def fine_tune(
+    model: nn.Module,
+    recipe: SegmentationRecipe,
+    settings: FitSettings,
+    synthetic: LabelledCrops,
+    real: LabelledCrops | None,
+    real_share: float,
+    folder: Path,
+    progress: Progress = lambda step, steps, loss: None,
+) -> None:
+    """Step 2: goes on with `model` on batches of synthetic crops, of which `real_share` are replaced by real ones.
+
+    With real None, or without a crop in it, all are synthetic. Saves in folder and resumes (see `fit`).
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
     weights = torch.ones(len(LABELS))
     weights[0] = recipe.not_hand_weight
+    share = real_share if real is not None and len(real.depth) else 0.0
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
-        crops = augment(torch.from_numpy(depth[indices]).float()[:, None], generator)
-        labels = torch.from_numpy(parts[indices]).long().masked_fill(crops[:, 0] >= 1, -100)
-        return F.cross_entropy(model(crops).float(), labels, weights, ignore_index=-100)
+        replaced = round(len(indices) * share)
+        depth, parts = synthetic.depth[indices[replaced:]], synthetic.parts[indices[replaced:]]
+        if real is not None and replaced:
+            others = torch.randint(len(real.depth), (replaced,), generator=generator).numpy()
+            depth = np.concatenate([depth, real.depth[others]])
+            parts = np.concatenate([parts, real.parts[others]])
+        crops = torch.from_numpy(depth).float()[:, None]
+        if recipe.augment:
+            crops = augment(crops, generator)
+        return _loss(model(crops), parts, crops, weights)
 
-    fit(model, loss_of, len(depth), recipe.fit, folder, progress, generator)
+    fit(model, loss_of, len(synthetic.depth), settings, folder, progress, generator)
+
+
+def train_teacher(
+    recipe: TeacherSettings,
+    not_hand_weight: float,
+    crops: LabelledCrops,
+    joints: NDArray[np.float32],
+    cube_mm: float,
+    folder: Path,
+    progress: Progress = lambda step, steps, loss: None,
+) -> ConditionedSegmenter:
+    """Trains a network that is told the joints (N, 21, 3), as seen in the crops, with the recipe's noise on them."""
+    torch.manual_seed(recipe.fit.seed)
+    model = ConditionedSegmenter(recipe.size.widths, recipe.size.hidden, recipe.size.contrast)
+    generator = torch.Generator().manual_seed(recipe.fit.seed)
+    weights = torch.ones(len(LABELS))
+    weights[0] = not_hand_weight
+    noise, shift = recipe.joint_noise_mm / (cube_mm / 2), recipe.joint_shift_mm / (cube_mm / 2)
+
+    def loss_of(indices: NDArray[np.int64]) -> Tensor:
+        depth = augment(torch.from_numpy(crops.depth[indices]).float()[:, None], generator)
+        told = torch.from_numpy(joints[indices])
+        told = told + noise * torch.randn(told.shape, generator=generator)
+        if shift:
+            offsets = shift * torch.randn(len(told), len(HAND21), 3, generator=generator)
+            told = told + (offsets[:, :, None] * hand_axes(told)[:, None]).sum(dim=3)
+        return _loss(model(depth, told), crops.parts[indices], depth, weights)
+
+    fit(model, loss_of, len(crops.depth), recipe.fit, folder, progress, generator)
     return model
+
+
+def hand_axes(joints: Tensor) -> Tensor:
+    """Columns (N, 3, 3) along the hand, across it, and out of the palm, of joints (N, 21, 3) in any Cartesian frame."""
+    along = F.normalize(joints[:, 9] - joints[:, 0], dim=1)
+    across = joints[:, 17] - joints[:, 5]
+    normal = F.normalize(torch.linalg.cross(along, across), dim=1)
+    return torch.stack([along, torch.linalg.cross(normal, along), normal], dim=2)
+
+
+def probabilities_in_batches(
+    model: nn.Module, depth: NDArray[np.float16], joints: NDArray[np.float32] | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Part probabilities (B, 21, 48, 48) of depth (N, 48, 48), batch by batch; joints (N, 21, 3) for a teacher."""
+    for start in range(0, len(depth), _BATCH):
+        crops = torch.from_numpy(depth[start : start + _BATCH]).float()[:, None]
+        told = [] if joints is None else [torch.from_numpy(joints[start : start + _BATCH])]
+        with torch.inference_mode():
+            yield part_probabilities(model(crops, *told), crops).numpy()
+
+
+def predict_parts(
+    model: nn.Module, depth: NDArray[np.float16], joints: NDArray[np.float32] | None = None
+) -> NDArray[np.uint8]:
+    """The most probable part (N, 48, 48) at every pixel of depth (N, 48, 48); joints (N, 21, 3) for a teacher."""
+    batches = probabilities_in_batches(model, depth, joints)
+    return np.concatenate([batch.argmax(axis=1).astype(np.uint8) for batch in batches])
+
+
+def _loss(logits: Tensor, parts: NDArray[np.uint8], crops: Tensor, weights: Tensor) -> Tensor:
+    """Negative log-likelihood over the pixels of crops (N, 1, 48, 48) that measure something."""
+    labels = torch.from_numpy(parts).long().masked_fill(crops[:, 0] >= 1, _UNKNOWN)
+    return F.cross_entropy(logits.float(), labels, weights, ignore_index=_UNKNOWN)

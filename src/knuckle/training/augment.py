@@ -1,9 +1,12 @@
-"""What a sensor may do to a crop beyond the rendered noise: cheap, on whole batches, new in every epoch."""
+"""What a sensor, or another view, may do to a crop: cheap, on whole batches, new in every epoch."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _NOISE_MAX = 0.02  # of the cube's half: 2.5 mm
 _HOLES_MAX = 0.03  # share of pixels
@@ -33,3 +36,45 @@ def _cut_off(uniform: Callable[..., Tensor], count: int, size: int) -> Tensor:
     strip = torch.where((side % 2 == 0)[:, None], steps, size - 1 - steps) < width[:, None]  # (N, size)
     columns = (side < 2)[:, None, None]
     return torch.where(columns, strip[:, None, :].expand(-1, size, -1), strip[:, :, None].expand(-1, -1, size))[:, None]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Random turns about the optical axis, up to `degrees` to either side, and changes of size, up to `zoom`."""
+
+    degrees: float
+    zoom: float
+
+    def draw(self, count: int, generator: torch.Generator) -> "Turn":
+        """One for each of `count` crops."""
+        angle = (torch.rand(count, generator=generator) * 2 - 1) * math.radians(self.degrees)
+        size = 1 + (torch.rand(count, generator=generator) * 2 - 1) * self.zoom
+        return Turn(angle, size)
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One turn, radians, and one change of size of each of N crops. The scene in the crop is turned and sized whole,
+    along z too, so that a crop, its part map and its joints in crop coordinates still belong together."""
+
+    angle: Tensor
+    size: Tensor
+
+    def image(self, images: Tensor) -> Tensor:
+        """Images (N, C, h, h); what comes in from outside is 0."""
+        cos, sin = self.angle.cos() / self.size, self.angle.sin() / self.size
+        zero = torch.zeros_like(cos)
+        where = torch.stack([torch.stack([cos, sin, zero], dim=1), torch.stack([-sin, cos, zero], dim=1)], dim=1)
+        grid = F.affine_grid(where, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, mode="nearest", align_corners=False)
+
+    def depth(self, crops: Tensor) -> Tensor:
+        """Depth crops (N, 1, h, h); what comes in from outside measures nothing."""
+        turned = self.image(crops - 1) + 1
+        return torch.where(turned < 1, (turned * self.size[:, None, None, None]).clamp(-1, 0.999), 1.0)
+
+    def joints(self, joints: Tensor) -> Tensor:
+        """Joints (N, J, 3) in crop coordinates."""
+        cos, sin = self.angle.cos()[:, None], self.angle.sin()[:, None]
+        x, y, z = joints.unbind(2)
+        return torch.stack([cos * x - sin * y, sin * x + cos * y, z], dim=2) * self.size[:, None, None]

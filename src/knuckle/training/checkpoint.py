@@ -57,3 +57,10 @@ def load_checkpoint(folder: Path, model: nn.Module) -> tuple[int, dict[str, Any]
         raise WeightsError(f"{folder}: the checkpoint is damaged ({reason}): delete the folder to start anew") from None
     load_weights(model, folder / f"step-{step}.safetensors")
     return step, state
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Removes the checkpoints of a training that is finished; the pointer first."""
+    (folder / "latest.json").unlink(missing_ok=True)
+    for old in folder.glob("step-*"):
+        old.unlink()

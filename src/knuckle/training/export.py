@@ -1,5 +1,6 @@
 """A PyTorch network as an ONNX file that says whose it is."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ def export_onnx(
     # two crops: with one, the exporter would take the batch for a constant
     examples = tuple(torch.cat([example[:1]] * 2) for example in examples)
     batch = torch.export.Dim("batch", min=1, max=4096)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision, which is not used, is missing
     with warnings.catch_warnings(action="ignore"):  # of PyTorch's own use of what it deprecates
         program = torch.onnx.export(
             model,

@@ -1,8 +1,8 @@
-"""The training loop: AdamW under a one-cycle schedule, mixed precision, resumable, logged."""
+"""The training loop of every network: any optimiser of the recipe, mixed precision, resumable, logged."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from knuckle.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from knuckle.training.checkpoint import drop_checkpoints, load_checkpoint, load_weights, save_checkpoint, save_weights
+from knuckle.training.log import TrainingLog
+from knuckle.training.optimiser import has_bfloat16, make_optimiser, make_schedule
 from knuckle.training.recipe import FitSettings
 
 _LOG_STEPS = 50
 _CHECKPOINT_SECONDS = 120.0
-_LEAST_STEPS = 11  # of the schedule: its warm-up is a tenth, and OneCycleLR divides by zero where that is one step
 
 Loss = Callable[[NDArray[np.int64]], Tensor]
 """Loss of the samples with these indices (batch,): a scalar with gradients."""
@@ -35,40 +34,85 @@ def fit(
 ) -> None:
     """Trains `model` on `samples` samples by `loss_of` and leaves `weights.safetensors` in `folder`.
 
-    `folder` also gets a log (`log.jsonl`) and a checkpoint every two minutes, from which the same call goes on.
-    `progress` is called with step, number of steps and mean loss. `generator` is where `loss_of` takes its random
-    numbers from: its state is kept in the checkpoint, so that a resumed run ends in the same weights.
+    `folder` also gets logs (`TrainingLog`) and a checkpoint every two minutes, from which the same call goes on; once
+    finished, it loads the weights and is done. `progress` is called with step, number of steps and mean loss.
+    `generator` is where `loss_of` takes its random numbers from: its state is kept in the checkpoint, so that a resumed
+    run ends in the same weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
-    steps = max(1, round(samples * settings.epochs / settings.batch))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=max(steps, _LEAST_STEPS), pct_start=0.1
-    )
-    first = _resume(folder, model, optimiser, schedule, generator)
-    model.train()
-    losses: list[float] = []
-    started = saved = time.monotonic()
-    for step, indices in enumerate(_batches(samples, settings, steps, first), start=first + 1):
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
-            loss = loss_of(indices)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        losses.append(loss.item())
-        if step % _LOG_STEPS == 0 or step == steps:
-            rate = (step - first) * settings.batch / (time.monotonic() - started)
-            _log(folder, {"step": step, "steps": steps, "loss": float(np.mean(losses)), "samples_per_second": rate})
-            progress(step, steps, float(np.mean(losses)))
-            losses.clear()
-        if time.monotonic() - saved > _CHECKPOINT_SECONDS:
-            saved = time.monotonic()
-            save_checkpoint(folder, model, _state(optimiser, schedule, generator), step)
+    weights = folder / "weights.safetensors"
+    if weights.exists():
+        load_weights(model, weights)
+    else:
+        with closing(_Fitting(model, samples, settings, folder, generator)) as fitting:
+            fitting.go(loss_of, progress)
+        save_weights(model, weights)
+        drop_checkpoints(folder)
     model.eval()
-    save_weights(model, folder / "weights.safetensors")
+
+
+class _Fitting:
+    """The state of one training, from the last checkpoint on."""
+
+    def __init__(
+        self, model: nn.Module, samples: int, settings: FitSettings, folder: Path, generator: torch.Generator | None
+    ) -> None:
+        self.model, self.samples, self.settings = model, samples, settings
+        self.folder, self.generator = folder, generator
+        self.steps = settings.steps or max(1, round(samples * settings.epochs / settings.batch))
+        self.optimiser = make_optimiser(model, settings)
+        self.schedule = make_schedule(self.optimiser, settings, self.steps)
+        self.bfloat16 = settings.bfloat16 and has_bfloat16()
+        self.first = self._resume()
+        self.log = TrainingLog(folder, self.first)
+
+    def go(self, loss_of: Loss, progress: Callable[[int, int, float], None]) -> None:
+        """Does the steps that are left."""
+        self.model.train()
+        losses: list[float] = []
+        started = saved = time.monotonic()
+        batches = _batches(self.samples, self.settings, self.steps, self.first)
+        for step, indices in enumerate(batches, start=self.first + 1):
+            losses.append(self._step(loss_of, indices))
+            if step % _LOG_STEPS == 0 or step == self.steps:
+                speed = (step - self.first) * self.settings.batch / (time.monotonic() - started)
+                mean, rate = float(np.mean(losses)), float(self.schedule.get_last_lr()[0])
+                self.log.add(step, steps=self.steps, loss=mean, rate=rate, samples_per_second=speed)
+                progress(step, self.steps, mean)
+                losses.clear()
+            if time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                saved = time.monotonic()
+                save_checkpoint(self.folder, self.model, self._state(), step)
+
+    def close(self) -> None:
+        self.log.close()
+
+    def _step(self, loss_of: Loss, indices: NDArray[np.int64]) -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            loss = loss_of(indices)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        return loss.item()
+
+    def _state(self) -> dict[str, Any]:
+        state = {"optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict()}
+        return state if self.generator is None else state | {"generator": self.generator.get_state()}
+
+    def _resume(self) -> int:
+        """Puts everything back to the last checkpoint; returns the number of steps done, 0 without one."""
+        found = load_checkpoint(self.folder, self.model)
+        if found is None:
+            return 0
+        step, state = found
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.generator is not None:
+            self.generator.set_state(state["generator"])
+        return step
 
 
 def _batches(samples: int, settings: FitSettings, steps: int, first: int) -> Iterator[NDArray[np.int64]]:
@@ -81,28 +125,3 @@ def _batches(samples: int, settings: FitSettings, steps: int, first: int) -> Ite
             order = np.random.default_rng([settings.seed, epoch]).permutation(samples)
         start = step % a_epoch * settings.batch
         yield order[start : start + settings.batch]
-
-
-def _state(optimiser: Optimizer, schedule: LRScheduler, generator: torch.Generator | None) -> dict[str, Any]:
-    state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-    return state if generator is None else state | {"generator": generator.get_state()}
-
-
-def _resume(
-    folder: Path, model: nn.Module, optimiser: Optimizer, schedule: LRScheduler, generator: torch.Generator | None
-) -> int:
-    """Puts everything back to the last checkpoint; returns the number of steps done, 0 without one."""
-    found = load_checkpoint(folder, model)
-    if found is None:
-        return 0
-    step, state = found
-    optimiser.load_state_dict(state["optimiser"])
-    schedule.load_state_dict(state["schedule"])
-    if generator is not None:
-        generator.set_state(state["generator"])
-    return step
-
-
-def _log(folder: Path, entry: dict[str, float]) -> None:
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")

@@ -1,0 +1,28 @@
+"""The networks of a finished run as the ONNX pair that the estimator runs."""
+
+from pathlib import Path
+
+from knuckle.pipeline.run import Run
+from knuckle.regression.export import export_regressor
+from knuckle.regression.train import make_regressor
+from knuckle.segmentation.export import export_segmenter
+from knuckle.segmentation.train import make_segmenter
+from knuckle.training.checkpoint import load_weights
+
+
+def export(run: Path, out: Path) -> list[Path]:
+    """Writes a finished run's networks to `out` as segmentation.onnx and, where there is one, regression.onnx.
+
+    Raises `SettingsError` if `run` holds no run, `WeightsError` if it is not finished.
+    """
+    recipe = Run(run).recipe
+    segmenter = make_segmenter(recipe.segmentation)
+    load_weights(segmenter, run / "segmentation" / "weights.safetensors")
+    paths = [out / "segmentation.onnx"]
+    export_segmenter(segmenter, paths[0])
+    if recipe.regression is not None:
+        regressor = make_regressor(recipe.regression)
+        load_weights(regressor, run / "regression" / "weights.safetensors")
+        paths.append(out / "regression.onnx")
+        export_regressor(regressor, paths[1])
+    return paths

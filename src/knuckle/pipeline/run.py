@@ -1,0 +1,75 @@
+"""The folder of a training run: its recipe, and which steps are done with what result."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from knuckle.errors import SettingsError
+from knuckle.training.recipe import Recipe
+
+_RECIPE = "recipe.json"
+_RESULT = "result.json"
+
+Progress = Callable[[str, int, int, float], None]
+"""Called with the name of a step, how much of it is done, how much there is, and the mean loss (NaN without one)."""
+
+
+class Run:
+    """A folder with `recipe.json` and a folder for each step, which is done when it holds its `result.json`.
+
+    Raises `SettingsError` if the folder holds a run of another recipe, or none although `recipe` is None.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe | None = None) -> None:
+        self.folder = folder
+        if recipe is not None and not (folder / _RECIPE).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder / _RECIPE, recipe.model_dump_json(indent=2) + "\n")
+        self.recipe = self._kept_recipe()
+        if recipe is not None and recipe != self.recipe:
+            raise SettingsError(f"{folder}: holds a run of another recipe: choose another folder")
+
+    def step(self, name: str) -> Path:
+        """The folder of a step, made if need be."""
+        path = self.folder / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def result(self, name: str) -> dict[str, Any] | None:
+        """What a finished step found; None if it is not finished."""
+        path = self.folder / name / _RESULT
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def finish(self, name: str, result: dict[str, Any]) -> dict[str, Any]:
+        """Notes that a step is done, and what it found; returns that."""
+        _write(self.step(name) / _RESULT, json.dumps(result, indent=1) + "\n")
+        return result
+
+    def forget(self, name: str) -> None:
+        """Removes a step and its parts (`supervision` and `supervision/teacher` too), to be done again.
+
+        Raises `SettingsError` if there is no such step.
+        """
+        path = self.folder / name
+        if not path.is_dir() or path.resolve().parent == path.resolve() or self.folder not in path.parents:
+            raise SettingsError(f"{self.folder}: has no step {name!r}")
+        shutil.rmtree(path)
+
+    def write(self, name: str, values: dict[str, Any]) -> None:
+        """Writes a JSON file beside the recipe."""
+        _write(self.folder / name, json.dumps(values, indent=1) + "\n")
+
+    def _kept_recipe(self) -> Recipe:
+        try:
+            return Recipe.model_validate_json((self.folder / _RECIPE).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise SettingsError(f"{self.folder}: not a run of  knuckle train  ({reason})") from None
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,161 @@
+"""`knuckle train`: the steps of a recipe in order, each done once and resumable, and the numbers of all in one file."""
+
+import importlib.metadata
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from knuckle.data.memory import TrainingData
+from knuckle.errors import SettingsError
+from knuckle.pipeline import methods, weak
+from knuckle.pipeline.data import RunData, provide
+from knuckle.pipeline.examples import keep_examples
+from knuckle.pipeline.run import Progress, Run
+from knuckle.regression.network import start_from
+from knuckle.regression.train import load_method, make_regressor, train_regressor
+from knuckle.segmentation.network import CompactSegmenter, part_probabilities
+from knuckle.segmentation.train import train_segmenter
+from knuckle.training.checkpoint import load_weights
+from knuckle.training.recipe import Recipe
+
+RESULTS = "results.json"
+
+_PACKAGES = ("torch", "numpy", "numba", "faiss-cpu", "zarr")
+_TIMED = 50  # crops
+
+
+def train(recipe: Recipe, folder: Path, progress: Progress = lambda *_: None) -> dict[str, Any]:
+    """Does what is left of a recipe's steps in the folder of a run; returns all results, also in `results.json`.
+
+    A killed run goes on from its last checkpoint (at most two minutes are lost), to the same weights; a finished step
+    is not done again. Raises `SettingsError` if the folder holds a run of another recipe or the recipe cannot be
+    followed, `StoreError` for a store that is not whole.
+    """
+    _check_start(recipe)
+    run = Run(folder, recipe)
+    versions = provide(recipe, progress)
+    data = RunData.load(recipe.data)
+    segmenter = _step_1(run, data, progress)
+    if recipe.supervision is not None:
+        weak.supervise(run, segmenter, data, progress)
+    if recipe.methods is not None:
+        methods.regress(run, segmenter, data, progress)
+    if recipe.regression is not None:
+        _synthetic_regressor(run, segmenter, data.synthetic, progress)
+    if recipe.supervision is not None and not (folder / "examples.npz").exists():
+        keep_examples(run, segmenter, data)
+    if recipe.methods is not None and run.result("time") is None:
+        run.finish("time", _times(run, segmenter, data))
+    results = _gathered(run, versions)
+    run.write(RESULTS, results)
+    return results
+
+
+def _step_1(run: Run, data: RunData, progress: Progress) -> nn.Module:
+    synthetic = data.synthetic
+    segmenter = train_segmenter(
+        run.recipe.segmentation,
+        synthetic.depth,
+        synthetic.parts,
+        run.folder / "segmentation",
+        lambda *at: progress("segmentation", *at),
+    )
+    if run.result("segmentation") is None:
+        run.finish("segmentation", weak.score_segmenter(segmenter, data))
+    return segmenter
+
+
+def _synthetic_regressor(run: Run, segmenter: nn.Module, data: TrainingData, progress: Progress) -> None:
+    """The voting regressor on synthetic hands, from what f_s sees in them."""
+    recipe = run.recipe.regression
+    assert recipe is not None
+    regressor = make_regressor(recipe)
+    if recipe.start is not None:
+        load_weights(regressor, Path(recipe.start))
+    elif recipe.from_segmenter and isinstance(segmenter, CompactSegmenter):
+        start_from(regressor, segmenter.trunk, segmenter.input.channels)
+
+    def probabilities_of(crops: Tensor) -> Tensor:
+        return part_probabilities(segmenter(crops).float(), crops)
+
+    train_regressor(
+        regressor,
+        recipe,
+        probabilities_of,
+        data.depth,
+        data.joints,
+        run.folder / "regression",
+        lambda *at: progress("regression", *at),
+    )
+
+
+def _check_start(recipe: Recipe) -> None:
+    """Before anything is trained: only a compact network's trunk fits a regressor, and only one of its own size."""
+    regression, segmentation = recipe.regression, recipe.segmentation
+    if regression is None or not regression.from_segmenter:
+        return
+    if segmentation.network != "compact" or regression.size != segmentation.size:
+        raise SettingsError("regression.from_segmenter needs a compact segmentation network of the same size")
+
+
+def _times(run: Run, segmenter: nn.Module, data: RunData) -> dict[str, float]:
+    """Median milliseconds a crop of every network, one crop at a time on one thread ([N] §5.3)."""
+    assert run.recipe.methods is not None
+    assert data.test is not None
+    depth = torch.from_numpy(data.test.depth[:_TIMED]).float()[:, None]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            parts = part_probabilities(segmenter(depth), depth)
+            found = {"f_s": _median_ms(lambda i: segmenter(depth[i : i + 1]), len(depth))}
+            for name, method in run.recipe.methods.rows.items():
+                first = None
+                if method.first is not None:
+                    first = load_method(
+                        run.recipe.methods.rows[method.first],
+                        run.folder / methods.STEP / method.first / "weights.safetensors",
+                    )
+                model = load_method(method, run.folder / methods.STEP / name / "weights.safetensors", first)
+                found[name] = _median_ms(partial(_run_one, model, depth, parts), len(depth))
+    finally:
+        torch.set_num_threads(threads)
+    return found
+
+
+def _run_one(model: nn.Module, depth: Tensor, parts: Tensor, index: int) -> None:
+    model(depth[index : index + 1], parts[index : index + 1])
+
+
+def _median_ms(work: Callable[[int], Any], count: int) -> float:
+    work(0)
+    took = []
+    for index in range(count):
+        begun = time.perf_counter()
+        work(index)
+        took.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(took)
+
+
+def _gathered(run: Run, versions: dict[str, Any]) -> dict[str, Any]:
+    """Every step's result: table → row → set → measure."""
+    recipe = run.recipe
+    rows = recipe.supervision.rows if recipe.supervision else {}
+    named = recipe.methods.rows if recipe.methods else {}
+    tables = {
+        "segmentation": {"f_s": run.result("segmentation")},
+        "restoration": run.result(weak.RESTORATION) or {},
+        "supervision": {name: run.result(f"{weak.STEP}/{name}") for name in rows},
+        "methods": {name: run.result(f"{methods.STEP}/{name}") for name in named},
+        "time": run.result("time") or {},
+    }
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    machine = {"python": platform.python_version(), "machine": platform.machine(), **packages}
+    return {"seed": recipe.segmentation.fit.seed, "data": versions, "made_by": machine, "tables": tables}
