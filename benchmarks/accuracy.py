@@ -19,6 +19,7 @@ from rich.table import Table
 
 from knuckle import HandPoseEstimator
 from knuckle.anatomy import HAND21
+from knuckle.crop import from_crop
 from knuckle.data.store import SampleStore
 from knuckle.errors import KnuckleError
 from knuckle.metrics import class_accuracy, confusion_matrix, hand_iou, joint_errors, pixel_accuracy
@@ -57,7 +58,7 @@ def systematic_offsets(placed: NDArray, truth: NDArray) -> dict[str, float]:
 def evaluate(estimator: HandPoseEstimator, store: SampleStore) -> tuple[dict[str, float], dict[str, float]]:
     """Mean joint error in mm and part accuracies in % of one set, and the systematic offset of every joint in mm."""
     depth, parts = store.read("depth"), store.read("parts")
-    center, half = store.read("center"), store.read("cube_mm") / 2
+    center, cube = store.read("center"), store.read("cube_mm")
     joints, confusion, spreads = [], np.zeros((21, 21), dtype=np.int64), []
     for start in range(0, len(store), BATCH):
         crops = depth[start : start + BATCH]
@@ -66,14 +67,14 @@ def evaluate(estimator: HandPoseEstimator, store: SampleStore) -> tuple[dict[str
         joints.append(placed)
         spreads.append(spread)
         confusion += confusion_matrix(probabilities.argmax(axis=1).astype(np.uint8), parts[start : start + BATCH])
-    placed = np.concatenate(joints) * half[:, None, None] + center[:, None]
+    placed = from_crop(np.concatenate(joints), center, cube)
     truth = store.read("joints")
     errors = joint_errors(placed, truth)
     result = {
         "joints_mm": float(errors.mean()),
         "tips_mm": float(errors[:, 4::4].mean()),
         "median_mm": float(np.median(errors)),
-        "expected_mm": float((np.concatenate(spreads) * half[:, None]).mean()),
+        "expected_mm": float((np.concatenate(spreads) * cube[:, None] / 2).mean()),
         "pixel_percent": 100 * pixel_accuracy(confusion),
         "class_percent": 100 * class_accuracy(confusion),
         "hand_iou_percent": 100 * hand_iou(confusion),

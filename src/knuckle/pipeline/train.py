@@ -110,6 +110,7 @@ def _times(run: Run, segmenter: nn.Module, data: RunData) -> dict[str, float]:
     assert run.recipe.methods is not None
     assert data.test is not None
     depth = torch.from_numpy(data.test.depth[:_TIMED]).float()[:, None]
+    segmenter.cpu()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

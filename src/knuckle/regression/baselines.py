@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from knuckle.anatomy import HAND21
-from knuckle.regression.paper import PaperRegressor
+from knuckle.regression.paper import PaperRegressor, SharedPaperRegressor
 
 _ZOOM = 0.5  # of the cube's width
 
@@ -15,15 +15,16 @@ class CascadeRegressor(nn.Module):
 
     Each joint gets the patch of half the cube's width about its first place, with depth relative to it, and its network
     says how far off that place is (Oberweger et al. 2015, "Hands deep in deep learning for hand pose estimation"). The
-    first network stays as it is.
+    first network stays as it is. shared: one second network for all joints.
     """
 
     steps: Tensor
 
-    def __init__(self, first: nn.Module, size: int = 24) -> None:
+    def __init__(self, first: nn.Module, size: int = 24, shared: bool = False) -> None:
         super().__init__()
         self.first = first.requires_grad_(False)
-        self.second = PaperRegressor(parts=False, size=size, zoomed=True)
+        kind = SharedPaperRegressor if shared else PaperRegressor
+        self.second = kind(parts=False, size=size, zoomed=True)
         steps = (torch.arange(size) + 0.5) / size * 2 - 1
         self.register_buffer("steps", steps * _ZOOM, persistent=False)
 

@@ -41,6 +41,8 @@ def joint_masks(probabilities: Tensor, table: Tensor, size: int) -> Tensor:
     `joint_labels`.
     """
     labels = probabilities.argmax(dim=1, keepdim=True)
-    regions = (labels == torch.arange(table.shape[1])[:, None, None]).to(table.dtype)  # (N, labels, 48, 48)
+    regions = (labels == torch.arange(table.shape[1], device=labels.device)[:, None, None]).to(
+        table.dtype
+    )  # (N, labels, 48, 48)
     regions = F.max_pool2d(opened(regions), regions.shape[-1] // size)
     return torch.einsum("jl,nlhw->njhw", table, regions).clamp(max=1)

@@ -13,7 +13,8 @@ from knuckle.regression.masks import joint_labels, joint_masks
 
 _J = len(HAND21)
 _FEATURES = 32  # maps of c1
-_MODULE = 8 + 8 + 8 + 16  # maps of c212, c222, c232 and c241
+_LOCAL = 8  # maps of c212, the branch that is masked
+_MODULE = _LOCAL + 8 + 8 + 16  # and of c222, c232 and c241
 _HIDDEN = 1200
 _CHANNELS = 2  # raw depth, and depth after local contrast normalisation
 
@@ -34,7 +35,8 @@ class PaperRegressor(nn.Module):
         super().__init__()
         self.parts, self.size, self.cells = parts, size, size // 2
         self.contrast = LocalContrastNorm()
-        self.c1 = _convolution(_CHANNELS * (_J if zoomed else 1), _FEATURES * _J, 3, groups=_J if zoomed else 1)
+        inputs, groups = (_CHANNELS * _J, _J) if zoomed else (_CHANNELS, 1)
+        self.c1 = _convolution(inputs, _FEATURES * _J, 3, groups, pooled=True)
         self.module = _Inception(_J)
         self.fc = _Dense(_J, _MODULE * self.cells**2, _HIDDEN)
         self.norm = nn.BatchNorm1d(_J * _HIDDEN)
@@ -42,7 +44,7 @@ class PaperRegressor(nn.Module):
         self.register_buffer("table", joint_labels(), persistent=False)
 
     def forward(self, depth: Tensor, probabilities: Tensor | None = None) -> Tensor:
-        maps = F.max_pool2d(self.c1(self._image(depth)), 2)  # p1: (N, 21 · 32, cells, cells)
+        maps = self.c1(depth_image(depth, self.size, self.contrast))  # and p1: (N, 21 · 32, cells, cells)
         masked = maps
         if self.parts:
             assert probabilities is not None
@@ -53,41 +55,43 @@ class PaperRegressor(nn.Module):
         hidden = self.norm(hidden.flatten(1)).unflatten(1, hidden.shape[1:]).relu()
         return self.output(hidden)
 
-    def _image(self, depth: Tensor) -> Tensor:
-        return depth_image(depth, self.size, self.contrast)
-
 
 class SharedPaperRegressor(nn.Module):
     """The same with one set of weights for all joints; the faces are alike.
 
-    The module's other branches and the hidden layer run once. The masked branch runs once a joint, with the same
-    weights under each joint's mask, and each joint's output layer reads the hidden layer and that joint's masked maps.
+    Three branches of the module and the hidden layer run once. The masked branch runs once a joint, with the same
+    weights under each joint's mask. Only the output layer is a joint's own: it reads the hidden layer and that joint's
+    masked maps. With `zoomed` everything before it runs on each joint's patch.
     """
 
     table: Tensor
 
-    def __init__(self, parts: bool = True, size: int = 24) -> None:
+    def __init__(self, parts: bool = True, size: int = 24, zoomed: bool = False) -> None:
         super().__init__()
-        self.parts, self.size, self.cells = parts, size, size // 2
+        self.parts, self.size, self.cells, self.zoomed = parts, size, size // 2, zoomed
         self.contrast = LocalContrastNorm()
-        self.c1 = _convolution(_CHANNELS, _FEATURES, 3)
+        self.c1 = _convolution(_CHANNELS, _FEATURES, 3, pooled=True)
         self.module = _Inception(1)
-        self.fc = nn.Linear(_MODULE * self.cells**2, _HIDDEN)
+        self.fc = nn.Linear((_MODULE - _LOCAL) * self.cells**2, _HIDDEN)
         self.norm = nn.BatchNorm1d(_HIDDEN)
-        self.output = nn.Linear(_HIDDEN, 3 * _J)
-        self.local = _Dense(_J, 8 * self.cells**2, 3)
+        self.output = _Dense(_J, _HIDDEN + _LOCAL * self.cells**2, 3)
         self.register_buffer("table", joint_labels(), persistent=False)
 
     def forward(self, depth: Tensor, probabilities: Tensor | None = None) -> Tensor:
-        maps = F.max_pool2d(self.c1(depth_image(depth, self.size, self.contrast)), 2)
-        features = self.module(maps, maps)[:, 0]  # (N, 40, cells, cells)
-        joints = self.output(self.norm(self.fc(features.flatten(1))).relu()).unflatten(1, (_J, 3))
+        images = depth.flatten(0, 1)[:, None] if self.zoomed else depth
+        maps = self.c1(depth_image(images, self.size, self.contrast))
+        hidden = self.norm(self.fc(self.module.whole_picture(maps).flatten(1))).relu()
+        local = self.module.local(self._masked(maps, probabilities)).flatten(1)
+        count = len(depth)
+        return self.output(torch.cat([_of_joints(hidden, count), _of_joints(local, count)], dim=2))
+
+    def _masked(self, maps: Tensor, probabilities: Tensor | None) -> Tensor:
+        """With parts (N · 21, 32, cells, cells), the maps under each joint's mask; else the maps as they are."""
         if not self.parts:
-            return joints
+            return maps
         assert probabilities is not None
         masks = joint_masks(probabilities, self.table, self.cells)
-        masked = (maps[:, None] * masks[:, :, None]).flatten(0, 1)  # (N · 21, 32, cells, cells)
-        return joints + self.local(self.module.local(masked).unflatten(0, (-1, _J)).flatten(2))
+        return (maps[:, None] * masks[:, :, None]).flatten(0, 1)
 
 
 class _Inception(nn.Module):
@@ -98,7 +102,7 @@ class _Inception(nn.Module):
         self.groups = groups
         inputs = _FEATURES * groups
         self.local = nn.Sequential(  # c211, c212
-            _convolution(inputs, 16 * groups, 1, groups), _convolution(16 * groups, 8 * groups, 3, groups)
+            _convolution(inputs, 16 * groups, 1, groups), _convolution(16 * groups, _LOCAL * groups, 3, groups)
         )
         self.whole = nn.Sequential(  # c221, c222
             _convolution(inputs, 16 * groups, 1, groups), _convolution(16 * groups, 8 * groups, 3, groups)
@@ -108,8 +112,13 @@ class _Inception(nn.Module):
 
     def forward(self, maps: Tensor, masked: Tensor) -> Tensor:
         """Maps (N, groups · 32, h, w), whole and masked → (N, groups, 40, h, w)."""
+        local = self.local(masked).unflatten(1, (self.groups, -1))
+        return torch.cat([local, self.whole_picture(maps)], dim=2)
+
+    def whole_picture(self, maps: Tensor) -> Tensor:
+        """What the branches without a mask make of maps (N, groups · 32, h, w): (N, groups, 32, h, w)."""
         pooled = F.max_pool2d(F.pad(maps, (0, 1, 0, 1), mode="replicate"), 2, stride=1)
-        branches = self.local(masked), self.whole(maps), self.pooled(pooled), self.plain(maps)
+        branches = self.whole(maps), self.pooled(pooled), self.plain(maps)
         return torch.cat([branch.unflatten(1, (self.groups, -1)) for branch in branches], dim=2)
 
 
@@ -129,15 +138,22 @@ class _Dense(nn.Module):
         return torch.stack(found.unbind(0), dim=1) + self.bias
 
 
+def _of_joints(values: Tensor, count: int) -> Tensor:
+    """Values of each joint (count · 21, C), or of all joints together (count, C) → (count, 21, C)."""
+    return values.view(count, -1, values.shape[1]).expand(-1, _J, -1)
+
+
 def depth_image(depth: Tensor, size: int, contrast: nn.Module) -> Tensor:
     """Depth (N, C, h, w) → (N, 2 · C, size, size): each map raw and locally normalised; the nearest pixels."""
     small = -F.max_pool2d(-depth, depth.shape[-1] // size) if depth.shape[-1] > size else depth
     return torch.stack([small, contrast(small)], dim=2).flatten(1, 2)
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, groups: int = 1) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, kernel: int, groups: int = 1, pooled: bool = False) -> nn.Sequential:
+    """Pooling comes before normalisation: a quarter of the work, and [N] does not say."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
+        *([nn.MaxPool2d(2)] if pooled else []),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )

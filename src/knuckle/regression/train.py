@@ -13,6 +13,7 @@ from knuckle.regression.network import VotingRegressor
 from knuckle.regression.paper import PaperRegressor, SharedPaperRegressor
 from knuckle.training.augment import Turns, augment
 from knuckle.training.checkpoint import load_weights
+from knuckle.training.device import device_of, floats_on
 from knuckle.training.loop import fit
 from knuckle.training.recipe import FitSettings, MethodSettings, RegressionRecipe
 
@@ -34,7 +35,7 @@ def make_method(settings: MethodSettings, first: nn.Module | None = None) -> nn.
         return VotingRegressor(settings.size.widths, settings.size.hidden, settings.size.contrast)
     if settings.network == "cascade":
         assert first is not None
-        return CascadeRegressor(first, settings.input)
+        return CascadeRegressor(first, settings.input, settings.shared)
     kind = SharedPaperRegressor if settings.shared else PaperRegressor
     return kind(settings.parts != "none", settings.input)
 
@@ -55,10 +56,10 @@ def train_regressor(
     generator = torch.Generator().manual_seed(recipe.fit.seed)
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
-        crops = augment(torch.from_numpy(depth[indices]).float()[:, None], generator)
+        crops = augment(floats_on(model, depth[indices])[:, None], generator)
         with torch.no_grad():
             probabilities = probabilities_of(crops)
-        return voting_loss(model.places(crops, probabilities), torch.from_numpy(joints[indices]), recipe.spread_weight)
+        return voting_loss(model.places(crops, probabilities), floats_on(model, joints[indices]), recipe.spread_weight)
 
     fit(model, loss_of, len(depth), recipe.fit, folder, progress, generator)
     return model
@@ -83,17 +84,17 @@ def train_method(
     generator = torch.Generator().manual_seed(settings.seed)
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
-        turn = turns.draw(len(indices), generator)
-        crops = turn.depth(torch.from_numpy(depth[indices]).float()[:, None])
-        truth = turn.joints(torch.from_numpy(joints[indices]))
+        turn = turns.draw(len(indices), generator, device_of(model))
+        crops = turn.depth(floats_on(model, depth[indices])[:, None])
+        truth = turn.joints(floats_on(model, joints[indices]))
         parts = None
         if probabilities is not None:
-            parts = turn.image(torch.from_numpy(probabilities[indices]).float() / 255)
+            parts = turn.image(floats_on(model, probabilities[indices]) / 255)
         if isinstance(model, VotingRegressor):
             return voting_loss(model.places(crops, _parts_or_depth(parts, crops)), truth)
         told = {}
         if isinstance(model, CascadeRegressor):
-            told["disturbance"] = _DISTURBANCE * torch.randn(truth.shape, generator=generator)
+            told["disturbance"] = _DISTURBANCE * torch.randn(truth.shape, generator=generator).to(truth.device)
         return _distance(model(crops, parts, **told), truth).mean()
 
     fit(model, loss_of, len(depth), settings, folder, progress, generator)
@@ -105,16 +106,16 @@ def place_joints(
     """Joints (N, 21, 3) in crop coordinates of depth (N, 48, 48); probabilities as in `train_method`."""
     placed = []
     for start in range(0, len(depth), _BATCH):
-        crops = torch.from_numpy(depth[start : start + _BATCH]).float()[:, None]
+        crops = floats_on(model, depth[start : start + _BATCH])[:, None]
         parts = None
         if probabilities is not None:
-            parts = torch.from_numpy(probabilities[start : start + _BATCH]).float() / 255
+            parts = floats_on(model, probabilities[start : start + _BATCH]) / 255
         with torch.inference_mode():
             if isinstance(model, VotingRegressor):
                 placed.append(model(crops, _parts_or_depth(parts, crops))[0])
             else:
                 placed.append(model(crops, parts))
-    return torch.cat(placed).numpy()
+    return torch.cat(placed).cpu().numpy()
 
 
 def voting_loss(places: tuple[Tensor, Tensor, Tensor], truth: Tensor, spread_weight: float = 0.1) -> Tensor:

@@ -91,6 +91,6 @@ def _dense_pool(maps: Tensor, dilation: int) -> Tensor:
 def part_probabilities(logits: Tensor, depth: Tensor) -> Tensor:
     """Logits (N, 21, 48, 48) → probabilities; a pixel of depth (N, 1, 48, 48) that measures nothing is not hand."""
     nothing = (depth >= 1).to(logits.dtype)
-    certain = torch.zeros_like(logits)
-    certain[:, 0] = 1
-    return logits.softmax(dim=1) * (1 - nothing) + certain * nothing
+    shares = (logits - logits.amax(dim=1, keepdim=True)).exp()  # a softmax; ONNX Runtime's own is thrice as slow here
+    probabilities = shares * ((1 - nothing) / shares.sum(dim=1, keepdim=True))
+    return torch.cat([probabilities[:, :1] + nothing, probabilities[:, 1:]], dim=1)

@@ -15,6 +15,7 @@ from knuckle.segmentation.network import SEGMENTERS, part_probabilities
 from knuckle.segmentation.teacher import ConditionedSegmenter
 from knuckle.training.augment import augment
 from knuckle.training.checkpoint import load_weights
+from knuckle.training.device import floats_on
 from knuckle.training.loop import fit
 from knuckle.training.recipe import FitSettings, SegmentationRecipe, TeacherSettings
 
@@ -82,7 +83,7 @@ def fine_tune(
             others = torch.randint(len(real.depth), (replaced,), generator=generator).numpy()
             depth = np.concatenate([depth, real.depth[others]])
             parts = np.concatenate([parts, real.parts[others]])
-        crops = torch.from_numpy(depth).float()[:, None]
+        crops = floats_on(model, depth)[:, None]
         if recipe.augment:
             crops = augment(crops, generator)
         return _loss(model(crops), parts, crops, weights)
@@ -108,13 +109,13 @@ def train_teacher(
     noise, shift = recipe.joint_noise_mm / (cube_mm / 2), recipe.joint_shift_mm / (cube_mm / 2)
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
-        depth = augment(torch.from_numpy(crops.depth[indices]).float()[:, None], generator)
+        depth = augment(floats_on(model, crops.depth[indices])[:, None], generator)
         told = torch.from_numpy(joints[indices])
         told = told + noise * torch.randn(told.shape, generator=generator)
         if shift:
             offsets = shift * torch.randn(len(told), len(HAND21), 3, generator=generator)
             told = told + (offsets[:, :, None] * hand_axes(told)[:, None]).sum(dim=3)
-        return _loss(model(depth, told), crops.parts[indices], depth, weights)
+        return _loss(model(depth, told.to(depth.device)), crops.parts[indices], depth, weights)
 
     fit(model, loss_of, len(crops.depth), recipe.fit, folder, progress, generator)
     return model
@@ -133,10 +134,10 @@ def probabilities_in_batches(
 ) -> Iterator[NDArray[np.float32]]:
     """Part probabilities (B, 21, 48, 48) of depth (N, 48, 48), batch by batch; joints (N, 21, 3) for a teacher."""
     for start in range(0, len(depth), _BATCH):
-        crops = torch.from_numpy(depth[start : start + _BATCH]).float()[:, None]
-        told = [] if joints is None else [torch.from_numpy(joints[start : start + _BATCH])]
+        crops = floats_on(model, depth[start : start + _BATCH])[:, None]
+        told = [] if joints is None else [floats_on(model, joints[start : start + _BATCH])]
         with torch.inference_mode():
-            yield part_probabilities(model(crops, *told), crops).numpy()
+            yield part_probabilities(model(crops, *told), crops).cpu().numpy()
 
 
 def predict_parts(
@@ -149,5 +150,5 @@ def predict_parts(
 
 def _loss(logits: Tensor, parts: NDArray[np.uint8], crops: Tensor, weights: Tensor) -> Tensor:
     """Negative log-likelihood over the pixels of crops (N, 1, 48, 48) that measure something."""
-    labels = torch.from_numpy(parts).long().masked_fill(crops[:, 0] >= 1, _UNKNOWN)
-    return F.cross_entropy(logits.float(), labels, weights, ignore_index=_UNKNOWN)
+    labels = torch.from_numpy(parts).long().to(crops.device).masked_fill(crops[:, 0] >= 1, _UNKNOWN)
+    return F.cross_entropy(logits.float(), labels, weights.to(crops.device), ignore_index=_UNKNOWN)

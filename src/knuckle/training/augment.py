@@ -19,10 +19,10 @@ def augment(depth: Tensor, generator: torch.Generator) -> Tensor:
     count = len(depth)
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator)
+        return torch.rand(*shape, generator=generator).to(depth.device)  # the same numbers on every device
 
     measured = (depth > -1) & (depth < 1)
-    noise = torch.randn(depth.shape, generator=generator) * uniform(count, 1, 1, 1) * _NOISE_MAX
+    noise = torch.randn(depth.shape, generator=generator).to(depth.device) * uniform(count, 1, 1, 1) * _NOISE_MAX
     depth = torch.where(measured, (depth + noise).clamp(-1, 0.999), depth)
     lost = uniform(*depth.shape) < uniform(count, 1, 1, 1) ** 2 * _HOLES_MAX
     return depth.masked_fill(lost | _cut_off(uniform, count, depth.shape[-1]), 1.0)
@@ -32,9 +32,9 @@ def _cut_off(uniform: Callable[..., Tensor], count: int, size: int) -> Tensor:
     """(N, 1, size, size) True in a strip along one random side of a few crops."""
     width = torch.where(uniform(count) < _BORDER_SHARE, uniform(count) * _BORDER_MAX, 0.0)
     side = (uniform(count) * 4).long()
-    steps = torch.arange(size)
-    strip = torch.where((side % 2 == 0)[:, None], steps, size - 1 - steps) < width[:, None]  # (N, size)
-    columns = (side < 2)[:, None, None]
+    width, side, steps = width[:, None], side[:, None], torch.arange(size, device=width.device)
+    strip = torch.where(side % 2 == 0, steps, size - 1 - steps) < width  # (N, size)
+    columns = (side < 2)[:, :, None]
     return torch.where(columns, strip[:, None, :].expand(-1, size, -1), strip[:, :, None].expand(-1, -1, size))[:, None]
 
 
@@ -45,11 +45,11 @@ class Turns:
     degrees: float
     zoom: float
 
-    def draw(self, count: int, generator: torch.Generator) -> "Turn":
-        """One for each of `count` crops."""
+    def draw(self, count: int, generator: torch.Generator, device: torch.device) -> "Turn":
+        """One for each of `count` crops; the same numbers on every device."""
         angle = (torch.rand(count, generator=generator) * 2 - 1) * math.radians(self.degrees)
         size = 1 + (torch.rand(count, generator=generator) * 2 - 1) * self.zoom
-        return Turn(angle, size)
+        return Turn(angle.to(device), size.to(device))
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ def export_onnx(
         import onnx
     except ImportError:
         raise MissingExtraError("train", "onnx") from None
-    model.eval()
+    model.eval().cpu()
     # two crops: with one, the exporter would take the batch for a constant
     examples = tuple(torch.cat([example[:1]] * 2) for example in examples)
     batch = torch.export.Dim("batch", min=1, max=4096)

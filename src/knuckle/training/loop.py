@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knuckle.training.checkpoint import drop_checkpoints, load_checkpoint, load_weights, save_checkpoint, save_weights
+from knuckle.training.device import chosen_device, device_of, multiplies_bfloat16
 from knuckle.training.log import TrainingLog
-from knuckle.training.optimiser import has_bfloat16, make_optimiser, make_schedule
+from knuckle.training.optimiser import make_optimiser, make_schedule
 from knuckle.training.recipe import FitSettings
 
 _LOG_STEPS = 50
@@ -41,6 +42,7 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads)
+    model.to(chosen_device(settings.device))
     weights = folder / "weights.safetensors"
     if weights.exists():
         load_weights(model, weights)
@@ -63,7 +65,8 @@ class _Fitting:
         self.steps = settings.steps or max(1, round(samples * settings.epochs / settings.batch))
         self.optimiser = make_optimiser(model, settings)
         self.schedule = make_schedule(self.optimiser, settings, self.steps)
-        self.bfloat16 = settings.bfloat16 and has_bfloat16()
+        self.device = device_of(model)
+        self.bfloat16 = settings.bfloat16 and multiplies_bfloat16(self.device)
         self.first = self._resume()
         self.log = TrainingLog(folder, self.first)
 
@@ -89,7 +92,7 @@ class _Fitting:
         self.log.close()
 
     def _step(self, loss_of: Loss, indices: NDArray[np.int64]) -> float:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             loss = loss_of(indices)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

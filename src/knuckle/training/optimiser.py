@@ -27,9 +27,3 @@ def make_schedule(optimiser: Optimizer, settings: FitSettings, steps: int) -> LR
     return OneCycleLR(
         optimiser, settings.rate, total_steps=max(steps, _LEAST_STEPS), pct_start=0.1, cycle_momentum=False
     )
-
-
-def has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; without, it would be several times slower than float32."""
-    flags = torch.cpu.get_capabilities()
-    return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -25,7 +25,8 @@ class FitSettings(_Strict):
     )
     rate_decay: float = Field(default=0.0, ge=0, description="of the schedule decay ([N]: 1e-5)")
     weight_decay: float = Field(default=0.01, ge=0)
-    bfloat16: bool = Field(default=True, description="mixed precision, where the CPU has instructions for it")
+    bfloat16: bool = Field(default=True, description="mixed precision, where the hardware has instructions for it")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: the first GPU, if there is one")
     threads: int = Field(default=2, ge=1)
     seed: int = Field(default=0, ge=0)
 
