@@ -18,7 +18,7 @@ from knuckle.camera import Camera
 CAMERA = Camera(fx=480.0, fy=480.0, cx=320.0, cy=240.0, width=640, height=480, depth_unit_mm=0.5)
 
 OFFSETS = np.random.default_rng(3).uniform(-0.3, 0.3, (21, 3)).astype(np.float32)
-"""(21, 3) cube coordinates of every joint relative to the mean of the hand's cells, for a right hand."""
+"""(21, 3) crop coordinates of every joint relative to the mean of the hand's cells, for a right hand."""
 
 INDEX_TIP = LABELS.index("index_tip")
 PALM = LABELS.index("palm")

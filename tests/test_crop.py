@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from knuckle.camera import Camera
-from knuckle.crop import CUBE_MM, SIZE, CropBox
+from knuckle.crop import CUBE_MM, SIZE, CropBox, from_crop, surface, to_crop
 from knuckle.errors import SettingsError
 
 seeds = st.integers(0, 2**32 - 1)
@@ -162,19 +162,72 @@ def test_a_window_outside_the_frame_is_empty(center: tuple[float, float, float])
 
 
 @given(seeds, st.sampled_from([np.float64, np.float32]))
-def test_joints_return_through_the_cube(seed: int, dtype: type) -> None:
+def test_joints_return_through_the_crop(seed: int, dtype: type) -> None:
     rng = np.random.default_rng(seed)
     box = scene(seed).box
+    joints = joints_about(box, rng)
+    assert np.abs(box.from_crop(box.to_crop(joints).astype(dtype)) - joints).max() <= 2e-3  # mm
+    places = rng.uniform(-1.2, 1.2, (21, 3)) * [1, 1, 0.5]
+    assert box.to_crop(box.from_crop(places)) == pytest.approx(places, abs=1e-9)
+
+
+def joints_about(box: CropBox, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(21, 3) mm in the cube and beside it, nowhere behind the camera."""
     joints = box.center + rng.uniform(-1.5, 1.5, (21, 3)) * box.cube_mm / 2
-    cube = box.to_crop(joints)
-    assert np.abs(cube).max() <= 1.5 + 1e-9
-    assert np.abs(box.from_crop(cube.astype(dtype)) - joints).max() <= 1e-3  # mm
+    joints[:, 2] = np.maximum(joints[:, 2], 0.4 * box.center[2])
+    return joints
 
 
-def test_cube_coordinates() -> None:
+def test_crop_coordinates() -> None:
+    """The cube's corner at the centre's depth is the window's corner; half as far, the same pixel is half as wide."""
     box = CropBox([10, 20, 400], CAMERA, cube_mm=200)
-    assert box.to_crop([110, -80, 450]) == pytest.approx([1, -1, 0.5])
-    assert box.from_crop([1, -1, 0.5]) == pytest.approx([110, -80, 450])
+    joints = [[110, -80, 400], [55, -40, 200], [110 * 1.125, -80 * 1.125, 450], [10 * 1.25, 20 * 1.25, 500]]
+    places = [[1, -1, 0], [1, -1, -2], [1, -1, 0.5], [0, 0, 1]]
+    assert box.to_crop(joints) == pytest.approx(np.array(places))
+    assert box.from_crop(places) == pytest.approx(np.array(joints))
+
+
+@given(seeds)
+def test_crop_coordinates_are_the_crops_pixels_at_any_depth(seed: int) -> None:
+    box = scene(seed).box
+    joints = joints_about(box, np.random.default_rng(seed))
+    places = box.to_crop(joints)
+    assert places[:, :2] == pytest.approx((box.to_pixels(joints) + 0.5) / SIZE * 2 - 1, abs=1e-9)
+    assert places[:, 2] == pytest.approx((joints[:, 2] - box.center[2]) * 2 / box.cube_mm)
+
+
+@given(seeds)
+def test_the_surface_is_what_the_camera_back_projects(seed: int) -> None:
+    it = scene(seed)
+    crop = it.box.crop_depth(it.depth)
+    cells = (np.arange(SIZE) + 0.5) / SIZE
+    u, v = np.meshgrid(*(it.box.corner[axis] + cells * it.box.extent[axis] for axis in (0, 1)))
+    z = it.box.center[2] + crop * it.box.cube_mm / 2
+    expected = it.box.camera.back_project(np.stack([u, v], axis=-1), z)
+    np.testing.assert_allclose(it.box.points(crop), expected, rtol=0, atol=1e-4)  # mm
+
+
+@given(seeds)
+def test_a_batch_of_frames_is_each_frame_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    boxes = [scene(seed + number).box for number in range(3)]
+    center, cube = np.stack([box.center for box in boxes]), np.array([box.cube_mm for box in boxes])
+    joints = np.stack([joints_about(box, rng) for box in boxes])
+    crops = rng.uniform(-1, 1, (3, SIZE, SIZE)).astype(np.float32)
+    places, points = to_crop(joints, center, cube), surface(crops, center, cube)
+    back = from_crop(places, center, cube)
+    for number, box in enumerate(boxes):
+        assert (places[number] == box.to_crop(joints[number])).all()
+        assert (points[number] == box.points(crops[number])).all()
+        assert (back[number] == box.from_crop(places[number])).all()
+
+
+def test_joints_that_are_unknown_stay_unknown() -> None:
+    joints = np.full((2, 21, 3), np.nan)
+    joints[1] = 300.0
+    places = to_crop(joints, [[0, 0, 400]] * 2, [250, 250])
+    assert np.isnan(places[0]).all()
+    assert np.isfinite(places[1]).all()
 
 
 @given(seeds, st.integers(0, SIZE - 1), st.integers(0, SIZE - 1), st.floats(0.7, 1.3))

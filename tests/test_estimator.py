@@ -45,11 +45,17 @@ def found(hand: Hand | None) -> Hand:
     return hand
 
 
-def mean_of_hand(center: np.ndarray, side: str) -> np.ndarray:
-    """Where the stand-in regression must put the mean of the hand of `hand_frame`, mm, by plain arithmetic in 3D."""
-    frame = hand_frame(side, x=50)
-    box = CropBox(center.astype(float), CAMERA)
-    return box.points(box.crop_depth(frame))[box.crop_depth(frame) < 0.999].mean(axis=0)
+def joints_of_hand(center: np.ndarray, side: str) -> np.ndarray:
+    """Where the stand-in regression must put the joints of `hand_frame`, mm: as a pixel of the frame and a depth."""
+    crop = CropBox(center.astype(float), CAMERA).crop_depth(hand_frame(side, x=50))
+    rows, columns = np.nonzero(crop < 0.999)
+    mirror = -1 if side == "left" else 1
+    x = (columns.mean() + 0.5) / 24 - 1 + mirror * OFFSETS[:, 0]  # -1 and 1: the window's left and right edge
+    y = (rows.mean() + 0.5) / 24 - 1 + OFFSETS[:, 1]
+    z = center[2] + HALF * (crop[rows, columns].mean() + OFFSETS[:, 2])
+    window = 480 * HALF / center[2]  # px, half of its width and, with this camera, of its height
+    pixels = CAMERA.project(center.astype(float)) + window * np.stack([x, y], axis=1)
+    return CAMERA.back_project(pixels, z)
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -57,8 +63,7 @@ def mean_of_hand(center: np.ndarray, side: str) -> np.ndarray:
 def test_hand_is_found_and_placed(stand_in: HandPoseEstimator, side: str, asked: str | None) -> None:
     hand = found(stand_in(hand_frame(side, x=50), CAMERA, side=asked or side))
     assert hand.side == side
-    sign = np.array([-1, 1, 1] if side == "left" else [1, 1, 1])
-    expected = mean_of_hand(hand.center, side) + OFFSETS * sign * HALF
+    expected = joints_of_hand(hand.center, side)
     np.testing.assert_allclose(hand.joints, expected, atol=0.1)
     np.testing.assert_allclose(hand.pixels, CAMERA.project(expected), atol=0.1)
     np.testing.assert_allclose(hand.center, [60 if side == "right" else 40, 0, 600], atol=4)

@@ -1,4 +1,4 @@
-"""The voting regressor: who votes, what the votes add up to, and how it starts from a segmentation network."""
+"""The voting regressor: who votes, what the votes add up to, what the joints agree on, and how it starts."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from knuckle.layers import Trunk
 from knuckle.networks import load_regression
 from knuckle.regression.export import export_regressor
-from knuckle.regression.network import VotingRegressor, start_from
+from knuckle.regression.network import JointAgreement, VotingRegressor, start_from
 from knuckle.regression.train import make_regressor
 from knuckle.segmentation.network import CompactSegmenter
 from knuckle.training.recipe import NetworkSettings, RegressionRecipe
@@ -32,28 +32,31 @@ def inputs(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return depth, torch.rand(count, 21, 48, 48, generator=generator).softmax(dim=1)
 
 
-def plain_votes(model: VotingRegressor, depth: Tensor, head: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Twin of the vote of one crop: loops over cells. head (105, 24, 24): weight, spread, offset of each joint."""
+def plain_votes(depth: Tensor, votes: Tensor, features: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Twin of the vote of one crop, in loops over cells: places (21, 3), and what is seen of each joint (21, C).
+
+    votes (84, 24, 24): weight, then offset of each joint; features (C, 24, 24).
+    """
     image = depth[0, 0].double().numpy()
-    values = head.double().numpy()
-    joints, spread = np.zeros((21, 3)), np.zeros(21)
+    values, found = votes.double().numpy(), features.double().numpy()
+    joints, seen = np.zeros((21, 3)), np.zeros((21, len(found)))
     for joint in range(21):
-        weights, points, errors = [], [], []
+        weights, points, cells = [], [], []
         for row in range(24):
             for column in range(24):
                 z = image[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].min()
                 surface = np.array([(column + 0.5) / 24 * 2 - 1, (row + 0.5) / 24 * 2 - 1, z])
                 weights.append(np.exp(values[joint, row, column]) * (1 if z < 1 else np.exp(-30)))
-                points.append(surface + values[42 + 3 * joint : 45 + 3 * joint, row, column])
-                errors.append(values[21 + joint, row, column])
+                points.append(surface + values[21 + 3 * joint : 24 + 3 * joint, row, column])
+                cells.append(found[:, row, column])
         share = np.array(weights) / np.sum(weights)
         joints[joint] = share @ np.array(points)
-        spread[joint] = np.log1p(np.exp(share @ np.array(errors))) + 1e-3
-    return joints, spread
+        seen[joint] = share @ np.array(cells)
+    return joints, seen
 
 
 class FixedVotes(nn.Module):
-    """A head that answers the same whatever it sees."""
+    """Votes that are the same whatever is seen."""
 
     def __init__(self, votes: Tensor) -> None:
         super().__init__()
@@ -63,34 +66,104 @@ class FixedVotes(nn.Module):
         return self.votes.expand(len(features), -1, -1, -1)
 
 
-def test_joints_are_the_weighted_mean_of_votes() -> None:
+class Spy(nn.Module):
+    """Keeps what goes into and comes out of a module."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Tensor) -> object:
+        self.inputs, self.output = inputs, self.module(*inputs)
+        return self.output
+
+
+@torch.no_grad()
+def test_first_places_are_the_weighted_mean_of_votes() -> None:
     model, (depth, probabilities) = make(), inputs(1)
-    head = torch.randn(105, 24, 24, generator=torch.Generator().manual_seed(3))
-    model.head = FixedVotes(head)
-    joints, spread = model(depth, probabilities)
-    plain_joints, plain_spread = plain_votes(model, depth, head)
-    np.testing.assert_allclose(joints[0].numpy(), plain_joints, atol=1e-5)
-    np.testing.assert_allclose(spread[0].numpy(), plain_spread, atol=1e-5)
+    votes = torch.randn(84, 24, 24, generator=torch.Generator().manual_seed(3))
+    model.votes = FixedVotes(votes)
+    model.cells, model.agreement = Spy(model.cells), Spy(model.agreement)
+    voted, _, _ = model.places(depth, probabilities)
+    plain_joints, plain_seen = plain_votes(depth, votes, model.cells.output[0])
+    np.testing.assert_allclose(voted[0].numpy(), plain_joints, atol=1e-5)
+    seen, places = model.agreement.inputs
+    np.testing.assert_allclose(seen[0].numpy(), plain_seen, atol=1e-5)
+    torch.testing.assert_close(places, voted)
+
+
+def with_opinions(model: VotingRegressor) -> VotingRegressor:
+    """Lets the joints move each other, as an untrained network does not."""
+    nn.init.normal_(model.agreement.write.weight, std=0.3)
+    return model
+
+
+@torch.no_grad()
+def test_the_agreement_moves_the_first_places_and_says_how_sure_it_is() -> None:
+    model, (depth, probabilities) = with_opinions(make()), inputs(2)
+    model.agreement = Spy(model.agreement)
+    voted, joints, spread = model.places(depth, probabilities)
+    move, error = model.agreement.output
+    assert move.abs().min() > 0
+    torch.testing.assert_close(joints, voted + move)
+    torch.testing.assert_close(spread, error.exp().log1p() + 1e-3)
+    for one, other in zip(model(depth, probabilities), (joints, spread), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@torch.no_grad()
+def test_an_untrained_network_leaves_the_joints_where_they_were_voted() -> None:
+    voted, joints, _ = make().places(*inputs(2))
+    torch.testing.assert_close(joints, voted)
+
+
+def plain_layer(layer: nn.Module) -> nn.TransformerEncoderLayer:
+    """PyTorch's own transformer layer with a layer's weights."""
+    plain = nn.TransformerEncoderLayer(96, 4, 192, dropout=0, norm_first=True, batch_first=True)
+    norm, wide, _, narrow = layer.think
+    pairs = [(plain.norm1, layer.before), (plain.norm2, norm), (plain.linear1, wide), (plain.linear2, narrow)]
+    for one, other in [*pairs, (plain.self_attn.out_proj, layer.answer)]:
+        one.load_state_dict(other.state_dict())
+    plain.self_attn.in_proj_weight.copy_(layer.ask.weight)
+    plain.self_attn.in_proj_bias.copy_(layer.ask.bias)
+    return plain
+
+
+@torch.no_grad()
+def test_the_agreement_is_a_transformer_over_the_joints() -> None:
+    torch.manual_seed(4)
+    agreement = JointAgreement(16)
+    for parameter in agreement.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.1)
+    seen, places = torch.randn(3, 21, 16), torch.randn(3, 21, 3)
+    tokens = agreement.read(torch.cat([seen, places], dim=2)) + agreement.names
+    for layer in agreement.layers:
+        tokens = plain_layer(layer)(tokens)
+    expected = agreement.write(agreement.norm(tokens))
+    move, spread = agreement(seen, places)
+    torch.testing.assert_close(move, expected[..., :3], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(spread, expected[..., 3], atol=1e-5, rtol=1e-4)
+    assert len(agreement.layers) == 2
 
 
 def test_only_measured_cells_vote() -> None:
     """However loud the cells without a measurement are, the joints stay where the measured ones put them."""
-    model, (depth, probabilities) = make(), inputs(1)
-    head = torch.randn(105, 24, 24)
-    model.head = FixedVotes(head)
+    model, (depth, probabilities) = with_opinions(make()), inputs(1)
+    votes = torch.randn(84, 24, 24)
+    model.votes = FixedVotes(votes)
     quiet = model(depth, probabilities)[0]
-    loud = head.clone()
+    loud = votes.clone()
     unmeasured = -F.max_pool2d(-depth, 2)[0, 0] >= 1
-    loud[42:, unmeasured] += 10
+    loud[21:, unmeasured] += 10
     loud[:21, unmeasured] += 5
-    model.head = FixedVotes(loud)
-    torch.testing.assert_close(model(depth, probabilities)[0], quiet, atol=1e-6, rtol=0)
+    model.votes = FixedVotes(loud)
+    torch.testing.assert_close(model(depth, probabilities)[0], quiet, atol=1e-5, rtol=0)
 
 
 def test_without_offsets_the_joints_follow_the_surface() -> None:
     """Moved by whole cells in the crop, or in depth, the surface takes the joints along exactly."""
     model = make()
-    model.head = FixedVotes(torch.zeros(105, 24, 24))
+    model.votes = FixedVotes(torch.zeros(84, 24, 24))
     depth, probabilities = inputs(1)
     moved = torch.roll(depth, shifts=(4, -6), dims=(2, 3))
     moved = torch.where(moved < 1, moved + 0.125, moved)
@@ -112,7 +185,7 @@ def test_forms(contrast: bool) -> None:
 
 
 def test_a_crop_with_nothing_in_it_gives_finite_numbers_and_gradients() -> None:
-    model = make()
+    model = with_opinions(make())
     not_hand = torch.zeros(2, 21, 48, 48)
     not_hand[:, 0] = 1
     joints, spread = model(torch.ones(2, 1, 48, 48), not_hand)
@@ -126,7 +199,7 @@ def test_a_crop_with_nothing_in_it_gives_finite_numbers_and_gradients() -> None:
 
 
 def test_a_crop_is_judged_for_itself() -> None:
-    model, (depth, probabilities) = make(), inputs(3)
+    model, (depth, probabilities) = with_opinions(make()), inputs(3)
     with torch.no_grad():
         together, alone = model(depth, probabilities), model(depth[1:2], probabilities[1:2])
     for one, other in zip(together, alone, strict=True):
@@ -156,11 +229,11 @@ def test_a_recipe_gives_its_size() -> None:
     recipe = RegressionRecipe(size=NetworkSettings(widths=(4, 6, 8), hidden=5, contrast=False))
     model = make_regressor(recipe)
     assert model.trunk.stem[0].weight.shape == (4, 4 + 21, 3, 3)
-    assert model.head[0].weight.shape[0] == 5
+    assert model.cells[0].weight.shape[0] == 5
 
 
 def test_the_exported_network_gives_the_same_numbers(tmp_path: Path) -> None:
-    model = make()
+    model = with_opinions(make())
     export_regressor(model, tmp_path / "regression.onnx")
     network = load_regression(tmp_path, threads=1)
     for count in (1, 2, 5):

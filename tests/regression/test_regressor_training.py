@@ -95,6 +95,7 @@ def test_every_weight_learns() -> None:
     """A layer without a gradient stays random and is not missed: the loss goes down without it."""
     torch.manual_seed(0)
     model = make_regressor(RECIPE)
+    torch.nn.init.normal_(model.agreement.write.weight)  # which begins at zero, and so would hide what is before it
     crops = torch.from_numpy(problem(4)[0]).float()[:, None]
     estimate, spread = model(crops, probabilities_of(crops))
     (estimate.square().sum() + spread.log().sum()).backward()

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from knuckle.segmentation.train import make_segmenter, train_segmenter
+from knuckle.segmentation.train import LabelledCrops, fine_tune, make_segmenter, predict_parts, train_segmenter
 from knuckle.training import loop
 from knuckle.training.recipe import FitSettings, NetworkSettings, SegmentationRecipe
 
@@ -79,6 +79,72 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pyte
     assert steps == [4, 5, 6, 7, 8]
     whole, killed = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
     assert whole == killed
+
+
+REAL_DEPTH = -0.75  # of every pixel of a real crop: what tells it from a synthetic one
+
+
+def real_crops(count: int) -> LabelledCrops:
+    """A near block, all of it part 13, which no synthetic crop has."""
+    depth = np.ones((count, 48, 48), dtype=np.float16)
+    depth[:, 10:40, 10:40] = REAL_DEPTH
+    return LabelledCrops(depth, np.where(depth < 1, 13, 0).astype(np.uint8))
+
+
+def tuned(
+    folder: Path, real: LabelledCrops | None, share: float, steps: int = 12, **others
+) -> tuple[torch.nn.Module, list[list[bool]]]:
+    """A fine-tuned network, and for every batch which of its crops were real."""
+    torch.manual_seed(3)
+    model, seen = make_segmenter(RECIPE), []
+    model.register_forward_pre_hook(
+        lambda module, crops: seen.append((crops[0] - REAL_DEPTH).abs().flatten(1).amin(dim=1).lt(1e-3).tolist())
+    )
+    recipe = RECIPE.model_copy(update={"augment": False})
+    fit = RECIPE.fit.model_copy(update={"batch": 8, "steps": steps, "seed": 5})
+    fine_tune(model, recipe, fit, LabelledCrops(*problem(40)), real, share, folder, **others)
+    return model, seen
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.1, 1), (0.25, 2), (0.5, 4), (0.9, 7)])
+def test_a_share_of_every_batch_is_real(tmp_path: Path, share: float, count: int) -> None:
+    _, seen = tuned(tmp_path, real_crops(5), share)
+    assert [sum(batch) for batch in seen] == [count] * 12
+    assert all(len(batch) == 8 for batch in seen)
+
+
+def test_real_crops_are_learned_from_with_their_own_labels(tmp_path: Path) -> None:
+    model, _ = tuned(tmp_path, real_crops(5), 0.5, steps=60)
+    crops = real_crops(2)
+    assert (predict_parts(model, crops.depth) == crops.parts)[crops.depth < 1].mean() > 0.9
+
+
+@pytest.mark.parametrize("real", [None, real_crops(0)], ids=["none asked for", "none accepted"])
+def test_without_real_crops_all_are_synthetic(tmp_path: Path, real: LabelledCrops | None) -> None:
+    _, seen = tuned(tmp_path / "a", real, 0.5)
+    assert [len(batch) for batch in seen] == [8] * 12
+    assert not any(map(any, seen))
+    tuned(tmp_path / "b", None, 0.0)
+    a, b = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "ab")
+    assert a == b
+
+
+def test_a_killed_fine_tuning_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "_LOG_STEPS", 1)
+    many = LabelledCrops(np.random.default_rng(0).uniform(-1, 1, (9, 48, 48)).astype(np.float16), problem(9)[1])
+
+    def kill(step: int, *_: float) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    whole, _ = tuned(tmp_path / "whole", many, 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        tuned(tmp_path / "killed", many, 0.5, progress=kill)
+    resumed, seen = tuned(tmp_path / "killed", many, 0.5)
+    assert len(seen) == 8  # the checkpoint of step 4, then the rest
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
 
 
 def test_the_paper_network_trains(tmp_path: Path) -> None:

@@ -75,7 +75,12 @@ def test_it_leaves_weights_and_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert all(entry["steps"] == 75 and entry["samples_per_second"] > 0 for entry in log)
     assert log[-1]["loss"] < log[0]["loss"]
     assert seen == [(entry["step"], 75, entry["loss"]) for entry in log]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "weights.safetensors"]
+    assert left_in(tmp_path) == ["events", "log.jsonl", "weights.safetensors"]
+
+
+def left_in(folder: Path) -> list[str]:
+    """Names of the files in a run's folder; TensorBoard's are named after the time and the machine."""
+    return sorted("events" if path.name.startswith("events.") else path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9, 10, 11, 12])
@@ -110,16 +115,30 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pyte
     assert files[0] == files[1]
 
 
-def test_only_the_latest_checkpoint_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_latest_checkpoint_is_kept_and_none_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", -1.0)
+    killed = Problem()
+    with pytest.raises(KilledError):
+        fit(killed.model, killing_at(30, killed.loss), SAMPLES, SETTINGS, tmp_path, generator=killed.generator)
+    assert left_in(tmp_path) == ["events", "latest.json", "log.jsonl", "step-29.safetensors", "step-29.state.pt"]
     Problem().fit(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "latest.json",
-        "log.jsonl",
-        "step-75.safetensors",
-        "step-75.state.pt",
-        "weights.safetensors",
-    ]
+    assert set(left_in(tmp_path)) == {"events", "log.jsonl", "weights.safetensors"}
+
+
+def test_a_finished_training_is_loaded_not_done_again(tmp_path: Path) -> None:
+    trained, again = Problem(), Problem()
+    trained.fit(tmp_path)
+    log = (tmp_path / "log.jsonl").read_bytes()
+    torch.manual_seed(9)
+    again.model.reset_parameters()
+    again.model.train()
+    again.fit(tmp_path, progress=lambda *at: pytest.fail("it trains"))
+    assert again.batches == []
+    assert torch.equal(again.model.weight, trained.model.weight)
+    assert not again.model.training
+    assert (tmp_path / "log.jsonl").read_bytes() == log
 
 
 def batches(seed: int, steps: int, first: int = 0) -> list[list[int]]:

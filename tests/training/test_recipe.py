@@ -55,6 +55,36 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
         ("segmentation: {fit: {seed: -1}}", "segmentation.fit.seed"),
         ("segmentation: {network: resnet}", "segmentation.network"),
         ("segmentation: {not_hand_weight: 0}", "segmentation.not_hand_weight"),
+        ("segmentation: {fit: {steps: 0}}", "segmentation.fit.steps"),
+        ("segmentation: {fit: {optimiser: newton}}", "segmentation.fit.optimiser"),
+        ("segmentation: {fit: {schedule: cosine}}", "segmentation.fit.schedule"),
+        ("segmentation: {fit: {rate_decay: -1}}", "segmentation.fit.rate_decay"),
+        ("segmentation: {fit: {device: tpu}}", "segmentation.fit.device"),
+        ("data: {synthetics: [a]}", "data.synthetics"),
+        ("data: {held_out: -1}", "data.held_out"),
+        ("data: {benchmark: nyu}", "data.benchmark"),
+        ("data: {scale: 0}", "data.scale"),
+        ("data: {scale: 1.5}", "data.scale"),
+        ("supervision: {}", "supervision.rows"),
+        ("supervision: {rows: {}}", "supervision.rows"),
+        ("supervision: {rows: {a: {}}}", "supervision.rows.a.labels"),
+        ("supervision: {rows: {a: {labels: guessed}}}", "supervision.rows.a.labels"),
+        ("supervision: {rows: {a: {labels: none, real_share: 0}}}", "supervision.rows.a.real_share"),
+        ("supervision: {rows: {a: {labels: none, real_share: 1}}}", "supervision.rows.a.real_share"),
+        ("supervision: {rows: {a: {labels: none, shift_mm: -1}}}", "supervision.rows.a.shift_mm"),
+        ("supervision: {rows: {a: {labels: none, method: crf}}}", "supervision.rows.a.method"),
+        ("supervision: {frames: 0, rows: {a: {labels: none}}}", "supervision.frames"),
+        ("supervision: {dictionary: {maps: 0}, rows: {a: {labels: none}}}", "supervision.dictionary.maps"),
+        (
+            "supervision: {teacher: {joint_noise_mm: -1}, rows: {a: {labels: none}}}",
+            "supervision.teacher.joint_noise_mm",
+        ),
+        ("methods: {rows: {}}", "methods.rows"),
+        ("methods: {rows: {a: {network: resnet}}}", "methods.rows.a.network"),
+        ("methods: {rows: {a: {network: paper, input: 96}}}", "methods.rows.a.input"),
+        ("methods: {turn_degrees: 181, rows: {a: {network: paper}}}", "methods.turn_degrees"),
+        ("methods: {zoom: 1, rows: {a: {network: paper}}}", "methods.zoom"),
+        ("regression: {spread_weight: -1}", "regression.spread_weight"),
         ("regression: {fit: {threads: 0}}", "regression.fit.threads"),
         ("regression: {size: {widths: [8, 8]}}", "regression.size.widths"),
         ("regression: {size: {widths: [8, 0, 8]}}", "regression.size.widths.1"),
@@ -70,6 +100,63 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, text: str, key: str) -> N
         load_recipe(path)
     assert str(caught.value).startswith(f"{path}: {key}")
     assert "\n" not in str(caught.value)
+
+
+REAL = "data: {synthetic: [s], train: t, test: e}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (REAL + "methods: {rows: {d: {network: paper, parts: mine}}}", "methods.rows.d.parts: there is no row 'mine'"),
+        (REAL + "methods: {rows: {b: {network: cascade}}}", "methods.rows.b.first"),
+        (REAL + "methods: {rows: {b: {network: cascade, first: a}}}", "methods.rows.b.first"),
+        (REAL + "methods: {rows: {a: {network: voting}, b: {network: cascade, first: a}}}", "methods.rows.b.first"),
+        (
+            REAL + "methods: {rows: {a: {network: paper, parts: truth}, b: {network: cascade, first: a}}}",
+            "methods.rows.b.first",
+        ),
+        (
+            REAL + "methods: {rows: {a: {network: paper}, b: {network: cascade, first: a, parts: synthetic}}}",
+            "methods.rows.b.first",
+        ),
+        ("supervision: {rows: {a: {labels: none}}}", "need data.train and data.test"),
+        ("data: {train: t}\nmethods: {rows: {a: {network: paper}}}", "need data.train and data.test"),
+        ("data: {test: e}\nmethods: {rows: {a: {network: paper}}}", "need data.train and data.test"),
+    ],
+)
+def test_sections_that_do_not_fit_together_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(f"{path}: recipe: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_sections_that_fit_together_load(tmp_path: Path) -> None:
+    text = REAL + "supervision: {rows: {mine: {labels: teacher}}}\nmethods:\n  rows:\n    a: {network: paper}\n"
+    text += "    b: {network: cascade, first: a}\n    d: {network: paper, parts: mine}\n    e: {network: voting}\n"
+    recipe = load_recipe(written(tmp_path, text))
+    assert recipe.methods is not None
+    assert list(recipe.methods.rows) == ["a", "b", "d", "e"]
+    assert recipe == Recipe.model_validate_json(recipe.model_dump_json())
+
+
+def seeds_of(values: object) -> list[int]:
+    if not isinstance(values, dict):
+        return []
+    own = [values["seed"]] if "seed" in values else []
+    return own + [seed for value in values.values() for seed in seeds_of(value)]
+
+
+def test_a_seed_is_that_of_every_fit_and_changes_nothing_else(tmp_path: Path) -> None:
+    text = REAL + "supervision: {rows: {a: {labels: none}}}\nregression: {}\n"
+    text += "methods: {rows: {a: {network: paper, fit: {steps: 3}}, b: {network: voting}}}"
+    recipe = load_recipe(written(tmp_path, text))
+    assert seeds_of(recipe.with_seed(7).model_dump()) == [7] * 6  # steps 1 and 2, teacher, methods, row a, regression
+    assert seeds_of(recipe.model_dump()) == [0] * 6
+    assert recipe.with_seed(7).with_seed(0) == recipe
 
 
 def test_every_fault_is_named(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from knuckle import __version__
 from knuckle.cli.inference import demo, predict
 from knuckle.cli.making import export, synth, train
 from knuckle.cli.output import ReaderGoneError, complain, say
+from knuckle.cli.reporting import report
 from knuckle.cli.restoring import dictionary, restore
 from knuckle.errors import KnuckleError
 
 app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (demo, predict, synth, train, export, restore):
+for command in (demo, predict, synth, train, report, export, restore):
     app.command()(command)
 app.add_typer(dictionary, name="dictionary")
 

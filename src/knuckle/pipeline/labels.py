@@ -86,14 +86,14 @@ class Labeller:
         points = surface(self.train.depth.astype(np.float32), self.train.center, self.train.cube_mm)
         return accept(self.predicted, parts, points, self.train.joints_mm())
 
-    def _gate_report(self, parts: NDArray[np.uint8], used: NDArray[np.bool_]) -> dict[str, float]:
+    def _gate_report(self, parts: NDArray[np.uint8], used: NDArray[np.bool_]) -> dict[str, float | None]:
         """How often the gate decided as the hidden truth would have: for the report alone, nothing is chosen by it."""
         before, after = (accuracy_of_each(maps, self.train.parts) for maps in (self.predicted, parts))
         better = after > before
         return {
             "gate_right": float((used == better).mean()),
             "better": float(better.mean()),
-            "better_of_accepted": float(better[used].mean()) if used.any() else float("nan"),
+            "better_of_accepted": float(better[used].mean()) if used.any() else None,
         }
 
     def dictionary(self, patch: int) -> Path:

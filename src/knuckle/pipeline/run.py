@@ -9,6 +9,9 @@ from typing import Any
 from knuckle.errors import SettingsError
 from knuckle.training.recipe import Recipe
 
+EXAMPLES = "examples.npz"
+"""What the steps say of some test frames, for the figures of a report."""
+
 _RECIPE = "recipe.json"
 _RESULT = "result.json"
 
@@ -52,10 +55,11 @@ class Run:
 
         Raises `SettingsError` if there is no such step.
         """
-        path = self.folder / name
-        if not path.is_dir() or path.resolve().parent == path.resolve() or self.folder not in path.parents:
+        path = (self.folder / name).resolve()  # nothing outside of the run, whatever the name
+        if not path.is_dir() or self.folder.resolve() not in path.parents:
             raise SettingsError(f"{self.folder}: has no step {name!r}")
         shutil.rmtree(path)
+        (self.folder / EXAMPLES).unlink(missing_ok=True)  # they show every step
 
     def write(self, name: str, values: dict[str, Any]) -> None:
         """Writes a JSON file beside the recipe."""

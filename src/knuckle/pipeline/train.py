@@ -17,7 +17,7 @@ from knuckle.errors import SettingsError
 from knuckle.pipeline import methods, weak
 from knuckle.pipeline.data import RunData, provide
 from knuckle.pipeline.examples import keep_examples
-from knuckle.pipeline.run import Progress, Run
+from knuckle.pipeline.run import EXAMPLES, Progress, Run
 from knuckle.regression.network import start_from
 from knuckle.regression.train import load_method, make_regressor, train_regressor
 from knuckle.segmentation.network import CompactSegmenter, part_probabilities
@@ -49,7 +49,7 @@ def train(recipe: Recipe, folder: Path, progress: Progress = lambda *_: None) ->
         methods.regress(run, segmenter, data, progress)
     if recipe.regression is not None:
         _synthetic_regressor(run, segmenter, data.synthetic, progress)
-    if recipe.supervision is not None and not (folder / "examples.npz").exists():
+    if recipe.supervision is not None and not (folder / EXAMPLES).exists():
         keep_examples(run, segmenter, data)
     if recipe.methods is not None and run.result("time") is None:
         run.finish("time", _times(run, segmenter, data))
@@ -76,6 +76,7 @@ def _synthetic_regressor(run: Run, segmenter: nn.Module, data: TrainingData, pro
     """The voting regressor on synthetic hands, from what f_s sees in them."""
     recipe = run.recipe.regression
     assert recipe is not None
+    torch.manual_seed(recipe.fit.seed)  # a resumed run has not done the steps before
     regressor = make_regressor(recipe)
     if recipe.start is not None:
         load_weights(regressor, Path(recipe.start))

@@ -39,7 +39,7 @@ class CascadeRegressor(nn.Module):
 
     def _patches(self, depth: Tensor, places: Tensor) -> Tensor:
         """(N, 21, size, size) depth in the patch of each place (N, 21, 3), 1 where nothing is measured within."""
-        count, size = len(depth), len(self.steps)
+        count, size = depth.shape[0], len(self.steps)  # not len(depth), which an export takes for a constant
         x = places[:, :, 0, None, None] + self.steps.expand(size, size)
         y = places[:, :, 1, None, None] + self.steps[:, None].expand(size, size)
         grid = torch.stack([x, y], dim=4).flatten(1, 2)  # (N, 21 · size, size, 2)

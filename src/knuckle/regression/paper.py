@@ -82,7 +82,7 @@ class SharedPaperRegressor(nn.Module):
         maps = self.c1(depth_image(images, self.size, self.contrast))
         hidden = self.norm(self.fc(self.module.whole_picture(maps).flatten(1))).relu()
         local = self.module.local(self._masked(maps, probabilities)).flatten(1)
-        count = len(depth)
+        count = depth.shape[0]  # not len(), which an export takes for a constant
         return self.output(torch.cat([_of_joints(hidden, count), _of_joints(local, count)], dim=2))
 
     def _masked(self, maps: Tensor, probabilities: Tensor | None) -> Tensor:

@@ -52,7 +52,7 @@ class ConditionedSegmenter(nn.Module):
 
     def _among_bones(self, depth: Tensor, joints: Tensor) -> Tensor:
         """(N, 40, 48, 48): nearness of every bone, 1 on it and falling to 0, and the place along it, 0 to 1 on it."""
-        count = len(depth)
+        count = depth.shape[0]  # not len(), which an export takes for a constant
         points = torch.stack([self.columns.expand(count, -1, -1), self.rows.expand(count, -1, -1), depth[:, 0]], dim=1)
         start = joints[:, [parent for parent, _ in BONES]]  # (N, 20, 3)
         bone = joints[:, [child for _, child in BONES]] - start
