@@ -21,8 +21,8 @@ MIN_CERTAINTY = 0.35
 """Mean probability of the parts of the hand's cells: seven times what a guess among 21 labels has."""
 
 MAX_SPREAD_MM = 25.0
-"""Mean expected joint error beyond which a pose says nothing: the real hands that were looked at lie below 24, the faces
-and furniture that have a hand's parts above 34."""
+"""Mean expected joint error beyond which a pose says nothing: the real hands that were looked at lie below 24, the
+faces and furniture that have a hand's parts above 34."""
 
 MAX_REACH = 2.0
 """Cube coordinates: a joint farther from the centre is no joint of the hand that the cube shows."""

@@ -36,10 +36,10 @@ def supervise(run: Run, segmenter: nn.Module, data: RunData, progress: Progress)
         if run.result(step) is None:
             labels = labeller.labels(row)
             tuned = _fine_tuned(run, name, row, segmenter, data.synthetic, train, labels, progress)
-            report = {} if labels is None else labels.report
-            run.finish(step, {**report, **score_segmenter(tuned, data)})
             if row.labels == "dictionary" and row.gate and labels is not None:
                 _keep_rejections(run, name, labeller, labels)
+            report = {} if labels is None else labels.report
+            run.finish(step, {**report, **score_segmenter(tuned, data)})
     if run.result(RESTORATION) is None and any(row.labels == "dictionary" for row in _rows(run)):
         run.finish(RESTORATION, _compare_restorations(labeller, segmenter, data, progress))
 
