@@ -54,8 +54,9 @@ NETWORKS = {
 }
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
+SLOW = ("paper 48", "per joint 24", "per joint 24, whole", "shared 48", "cascade", "cascade, shared")  # to learn
 learning = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("paper 48", "cascade"))) for name in NETWORKS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in NETWORKS]
 )
 
 

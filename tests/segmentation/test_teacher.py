@@ -112,13 +112,6 @@ def test_without_noise_the_joints_are_told_as_they_are(tmp_path: Path, monkeypat
     torch.testing.assert_close(told, true)
 
 
-def test_shifts_are_as_long_along_every_axis_of_the_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = RECIPE.model_copy(update={"joint_noise_mm": 0.0, "joint_shift_mm": 6.0})
-    told, true = joints_told(settings, tmp_path, monkeypatch)
-    along = torch.einsum("nac,nja->njc", hand_axes(true), told - true) * CUBE / 2
-    assert along.std(dim=(0, 1)).tolist() == pytest.approx([6, 6, 6], rel=0.05)
-
-
 def rotations(count: int, seed: int) -> Tensor:
     found = torch.linalg.qr(torch.randn(count, 3, 3, generator=torch.Generator().manual_seed(seed)).double())[0]
     return found * found.det()[:, None, None]

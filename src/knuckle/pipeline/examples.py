@@ -6,12 +6,12 @@ from torch import nn
 from knuckle.pipeline import methods, weak
 from knuckle.pipeline.data import RunData
 from knuckle.pipeline.labels import Labeller
-from knuckle.pipeline.run import Run
+from knuckle.pipeline.run import EXAMPLES, Run
 from knuckle.restoration.restore import RestoreSettings, restore
 from knuckle.segmentation.train import predict_parts
 
-EXAMPLES = 24
-"""As many as [N] Figure 9 shows."""
+SHOWN = 24
+"""As many frames as [N] Figure 9 shows."""
 
 
 def keep_examples(run: Run, segmenter: nn.Module, data: RunData) -> None:
@@ -23,7 +23,7 @@ def keep_examples(run: Run, segmenter: nn.Module, data: RunData) -> None:
     assert data.test is not None
     assert data.train is not None
     assert run.recipe.supervision is not None
-    some = np.linspace(0, len(data.test) - 1, min(EXAMPLES, len(data.test))).astype(int)
+    some = np.linspace(0, len(data.test) - 1, min(SHOWN, len(data.test))).astype(int)
     test = data.test
     kept = {
         "depth": test.depth[some],
@@ -46,4 +46,4 @@ def keep_examples(run: Run, segmenter: nn.Module, data: RunData) -> None:
         kept[f"joints of {name}"] = np.load(run.folder / methods.STEP / name / "test.npy")[some]
     part = run.folder / "examples.part.npz"
     np.savez_compressed(part, **kept)
-    part.replace(run.folder / "examples.npz")
+    part.replace(run.folder / EXAMPLES)

@@ -20,19 +20,25 @@ Progress = Callable[[str, int, int, float], None]
 
 
 class Run:
-    """A folder with `recipe.json` and a folder for each step, which is done when it holds its `result.json`.
+    """A folder with `recipe.json`, once it has begun, and a folder for each step: done when it holds its `result.json`.
 
     Raises `SettingsError` if the folder holds a run of another recipe, or none although `recipe` is None.
     """
 
     def __init__(self, folder: Path, recipe: Recipe | None = None) -> None:
         self.folder = folder
-        if recipe is not None and not (folder / _RECIPE).exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / _RECIPE, recipe.model_dump_json(indent=2) + "\n")
-        self.recipe = self._kept_recipe()
+        if recipe is None or (folder / _RECIPE).exists():
+            self.recipe = self._kept_recipe()
+        else:
+            self.recipe = recipe
         if recipe is not None and recipe != self.recipe:
             raise SettingsError(f"{folder}: holds a run of another recipe: choose another folder")
+
+    def begin(self) -> None:
+        """Writes the recipe, if that is not done: from now on the folder belongs to it."""
+        if not (self.folder / _RECIPE).exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(self.folder / _RECIPE, self.recipe.model_dump_json(indent=2) + "\n")
 
     def step(self, name: str) -> Path:
         """The folder of a step, made if need be."""

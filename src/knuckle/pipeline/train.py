@@ -42,6 +42,7 @@ def train(recipe: Recipe, folder: Path, progress: Progress = lambda *_: None) ->
     run = Run(folder, recipe)
     versions = provide(recipe, progress)
     data = RunData.load(recipe.data)
+    run.begin()
     segmenter = _step_1(run, data, progress)
     if recipe.supervision is not None:
         weak.supervise(run, segmenter, data, progress)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from knuckle.anatomy import HAND21, LABELS
+from knuckle.anatomy import LABELS
 from knuckle.segmentation.network import SEGMENTERS, part_probabilities
 from knuckle.segmentation.teacher import ConditionedSegmenter
 from knuckle.training.augment import augment
@@ -67,7 +67,8 @@ def fine_tune(
     folder: Path,
     progress: Progress = lambda step, steps, loss: None,
 ) -> None:
-    """Step 2: goes on with `model` on batches of synthetic crops, of which `real_share` are replaced by real ones.
+    """Step 2: goes on with `model` on batches of synthetic crops, of which `real_share` are replaced by real ones, at
+    least one of each batch.
 
     With real None, or without a crop in it, all are synthetic. Saves in folder and resumes (see `fit`).
     """
@@ -77,7 +78,7 @@ def fine_tune(
     share = real_share if real is not None and len(real.depth) else 0.0
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
-        replaced = round(len(indices) * share)
+        replaced = max(1, round(len(indices) * share)) if share else 0
         depth, parts = synthetic.depth[indices[replaced:]], synthetic.parts[indices[replaced:]]
         if real is not None and replaced:
             others = torch.randint(len(real.depth), (replaced,), generator=generator).numpy()
@@ -106,15 +107,12 @@ def train_teacher(
     generator = torch.Generator().manual_seed(recipe.fit.seed)
     weights = torch.ones(len(LABELS))
     weights[0] = not_hand_weight
-    noise, shift = recipe.joint_noise_mm / (cube_mm / 2), recipe.joint_shift_mm / (cube_mm / 2)
+    noise = recipe.joint_noise_mm / (cube_mm / 2)
 
     def loss_of(indices: NDArray[np.int64]) -> Tensor:
         depth = augment(floats_on(model, crops.depth[indices])[:, None], generator)
         told = torch.from_numpy(joints[indices])
         told = told + noise * torch.randn(told.shape, generator=generator)
-        if shift:
-            offsets = shift * torch.randn(len(told), len(HAND21), 3, generator=generator)
-            told = told + (offsets[:, :, None] * hand_axes(told)[:, None]).sum(dim=3)
         return _loss(model(depth, told.to(depth.device)), crops.parts[indices], depth, weights)
 
     fit(model, loss_of, len(crops.depth), recipe.fit, folder, progress, generator)

@@ -94,7 +94,7 @@ class LabelSettings(_Strict):
     shift_mm: float = Field(
         default=0.0, ge=0, description="disturbs the joints that a teacher is told: a fixed offset a joint, this long"
     )
-    real_share: float = Field(default=0.1, gt=0, lt=1, description="of real frames in a batch; [N]: 9:1")
+    real_share: float = Field(default=0.1, gt=0, lt=1, description="of real frames in a batch, at least one; [N]: 9:1")
     augment: bool | None = Field(default=None, description="of all frames; null: as in step 1")
 
 
@@ -103,9 +103,6 @@ class TeacherSettings(_Strict):
 
     size: NetworkSettings = NetworkSettings()
     joint_noise_mm: float = Field(default=4.0, ge=0, description="standard deviation of every coordinate in training")
-    joint_shift_mm: float = Field(
-        default=0.0, ge=0, description="standard deviation of an offset in the hand's own axes, one a joint and sample"
-    )
     fit: FitSettings = FitSettings()
 
 
