@@ -81,7 +81,7 @@ def test_the_trunk_normalises_each_image_alone() -> None:
 
 
 def test_cell_centers_are_where_the_crop_sees_them() -> None:
-    """The mean of the four pixels' points, at the depth of the cube's centre, in cube coordinates."""
+    """The mean of the four pixels' places in the crop."""
     box = CropBox(np.array([30.0, -20.0, 500.0]), Camera(480, 500, 320, 240, 640, 480))
     points = box.to_crop(box.points(np.zeros((48, 48), dtype=np.float32)))[..., :2]  # (48, 48, 2)
     means = points.reshape(24, 2, 24, 2, 2).mean(axis=(1, 3))

@@ -86,7 +86,7 @@ class DepthInput(nn.Module):
 
 
 def cell_centers() -> Tensor:
-    """(2, 24, 24) cube coordinates x, y of the 2×2-pixel cells, as seen at the depth of the cube's centre."""
+    """(2, 24, 24) crop coordinates x, y of the 2×2-pixel cells."""
     half = SIZE // 2
     steps = (torch.arange(half) + 0.5) / half * 2 - 1
     return torch.stack([steps.expand(half, half), steps[:, None].expand(half, half)])

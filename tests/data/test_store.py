@@ -343,7 +343,7 @@ def test_what_is_not_a_store_is_refused(tmp_path: Path, make, use: str) -> None:
     assert_one_line(caught.value, path)
 
 
-def test_training_data_joins_stores_in_cube_coordinates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_data_joins_stores_in_crop_coordinates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knuckle.data.memory.SHARD", 3)  # read in several pieces
     first, second = filled(tmp_path / "a.zarr", 10), filled(tmp_path / "b.zarr", 3, seed=1)
     data = TrainingData.load(tmp_path / "a.zarr", str(tmp_path / "b.zarr"))
@@ -352,7 +352,9 @@ def test_training_data_joins_stores_in_cube_coordinates(tmp_path: Path, monkeypa
     depth, parts, joints = (np.concatenate([first[name], second[name]]) for name in ("depth", "parts", "joints"))
     assert np.abs(data.depth - depth).max() * 125 <= 0.06  # mm
     np.testing.assert_array_equal(data.parts, parts)
-    np.testing.assert_allclose(data.joints * 125 + [5, -10, 500], joints, atol=1e-3)
+    np.testing.assert_allclose(data.joints_mm(), joints, atol=1e-3)
+    np.testing.assert_allclose(data[3:9].joints_mm(), joints[3:9], atol=1e-3)
+    np.testing.assert_allclose(data.joints[..., 2] * 125 + 500, joints[..., 2], atol=1e-3)
 
 
 def test_training_data_refuses_an_unfinished_store(tmp_path: Path) -> None:
