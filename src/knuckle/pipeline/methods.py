@@ -73,15 +73,20 @@ def _one(
     run.finish(f"{STEP}/{name}", result)
 
 
+def load_trained(run: Run, name: str) -> nn.Module:
+    """The network of a finished row. Raises `WeightsError` if it is not finished."""
+    assert run.recipe.methods is not None
+    method = run.recipe.methods.rows[name]
+    first = None if method.first is None else load_trained(run, method.first)
+    return load_method(method, run.folder / STEP / name / "weights.safetensors", first)
+
+
 def _begun(run: Run, method: MethodSettings, segmenter: nn.Module) -> nn.Module:
     """The network of a method before its training; a voting one may start from the trunk of its f_s."""
     recipe = run.recipe.methods
     assert recipe is not None
     torch.manual_seed((method.fit or recipe.fit).seed)
-    first = None
-    if method.first is not None:
-        first = load_method(recipe.rows[method.first], run.folder / STEP / method.first / "weights.safetensors")
-    model = make_method(method, first)
+    model = make_method(method, None if method.first is None else load_trained(run, method.first))
     if isinstance(model, VotingRegressor) and method.from_segmenter:
         source = _segmenter_of(run, method.parts, segmenter)
         if isinstance(source, CompactSegmenter):

@@ -19,7 +19,7 @@ from knuckle.pipeline.data import RunData, provide
 from knuckle.pipeline.examples import keep_examples
 from knuckle.pipeline.run import EXAMPLES, Progress, Run
 from knuckle.regression.network import start_from
-from knuckle.regression.train import load_method, make_regressor, train_regressor
+from knuckle.regression.train import make_regressor, train_regressor
 from knuckle.segmentation.network import CompactSegmenter, part_probabilities
 from knuckle.segmentation.train import train_segmenter
 from knuckle.training.checkpoint import load_weights
@@ -119,14 +119,8 @@ def _times(run: Run, segmenter: nn.Module, data: RunData) -> dict[str, float]:
         with torch.inference_mode():
             parts = part_probabilities(segmenter(depth), depth)
             found = {"f_s": _median_ms(lambda i: segmenter(depth[i : i + 1]), len(depth))}
-            for name, method in run.recipe.methods.rows.items():
-                first = None
-                if method.first is not None:
-                    first = load_method(
-                        run.recipe.methods.rows[method.first],
-                        run.folder / methods.STEP / method.first / "weights.safetensors",
-                    )
-                model = load_method(method, run.folder / methods.STEP / name / "weights.safetensors", first)
+            for name in run.recipe.methods.rows:
+                model = methods.load_trained(run, name)
                 found[name] = _median_ms(partial(_run_one, model, depth, parts), len(depth))
     finally:
         torch.set_num_threads(threads)

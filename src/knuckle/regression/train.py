@@ -14,14 +14,12 @@ from knuckle.regression.paper import PaperRegressor, SharedPaperRegressor
 from knuckle.training.augment import Turns, augment
 from knuckle.training.checkpoint import load_weights
 from knuckle.training.device import device_of, floats_on
-from knuckle.training.loop import fit
+from knuckle.training.loop import Progress, fit
 from knuckle.training.recipe import FitSettings, MethodSettings, RegressionRecipe
 
 _NO_HAND = 1.0  # error that counts for a crop without a hand, in halves of the cube: as bad as missing it
 _DISTURBANCE = 0.05  # of a cascade's first places in training, standard deviation in halves of the cube: 6 mm
 _BATCH = 64  # of prediction
-
-Progress = Callable[[int, int, float], None]
 
 
 def make_regressor(recipe: RegressionRecipe) -> VotingRegressor:

@@ -1,6 +1,6 @@
 """Training of segmentation networks: step 1 on synthetic hands, step 2 on a mix with real frames, and the teacher."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,11 @@ from knuckle.segmentation.teacher import ConditionedSegmenter
 from knuckle.training.augment import augment
 from knuckle.training.checkpoint import load_weights
 from knuckle.training.device import floats_on
-from knuckle.training.loop import fit
+from knuckle.training.loop import Progress, fit
 from knuckle.training.recipe import FitSettings, SegmentationRecipe, TeacherSettings
 
 _UNKNOWN = -100  # label that the loss leaves out
 _BATCH = 64  # of prediction
-
-Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True, eq=False)

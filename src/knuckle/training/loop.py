@@ -20,6 +20,9 @@ from knuckle.training.recipe import FitSettings
 _LOG_STEPS = 50
 _CHECKPOINT_SECONDS = 120.0
 
+Progress = Callable[[int, int, float], None]
+"""Called with the step, the number of steps and the mean loss since the last call."""
+
 Loss = Callable[[NDArray[np.int64]], Tensor]
 """Loss of the samples with these indices (batch,): a scalar with gradients."""
 
@@ -30,7 +33,7 @@ def fit(
     samples: int,
     settings: FitSettings,
     folder: Path,
-    progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
+    progress: Progress = lambda step, steps, loss: None,
     generator: torch.Generator | None = None,
 ) -> None:
     """Trains `model` on `samples` samples by `loss_of` and leaves `weights.safetensors` in `folder`.
@@ -70,7 +73,7 @@ class _Fitting:
         self.first = self._resume()
         self.log = TrainingLog(folder, self.first)
 
-    def go(self, loss_of: Loss, progress: Callable[[int, int, float], None]) -> None:
+    def go(self, loss_of: Loss, progress: Progress) -> None:
         """Does the steps that are left."""
         self.model.train()
         losses: list[float] = []
