@@ -15,10 +15,11 @@ import knuckle
 
 PACKAGE = Path(knuckle.__file__).parent
 
-GROUND = {"errors", "anatomy", "camera", "depth", "crop", "locate", "metrics", "draw"}
+GROUND = {"errors", "files", "anatomy", "camera", "depth", "crop", "locate", "metrics", "draw"}
 NETWORKS = GROUND | {"layers", "training"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "files": {"errors"},
     "anatomy": set(),
     "camera": {"errors"},
     "depth": {"errors", "camera"},
@@ -27,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "metrics": {"errors", "anatomy"},
     "draw": {"errors", "anatomy"},
     "compiled": set(),
+    "charts": set(),
     "weights": set(),
     "frames": set(),
     "networks": {"errors", "anatomy", "crop", "weights"},
@@ -45,7 +47,8 @@ ROOMS: dict[str, set[str]] = {
     "regression": NETWORKS,
     "pipeline": NETWORKS
     | {"synth", "data", "restoration", "segmentation", "regression", "networks", "estimator", "sources"},
-    "report": GROUND,
+    "report": GROUND | {"charts"},
+    "evaluation": GROUND | {"charts", "data", "estimator"},
     "viewer": GROUND | {"estimator", "tracking", "sources"},
 }
 TOP = {"", "__main__", "cli"}  # `import knuckle` itself and the commands may know every room
@@ -54,7 +57,7 @@ LIGHT = GROUND | {"networks", "judge", "estimator", "weights", "frames"}
 """Rooms of the core install. All that they need from outside:"""
 CORE_PACKAGES = {"numpy", "cv2", "onnxruntime"}
 
-DATASETS = {"knuckle.data.nyu", "knuckle.data.icvl", "knuckle.data.msra15", "knuckle.data.frames"}
+DATASETS = {f"knuckle.data.{name}" for name in ("nyu", "icvl", "msra15", "hands17", "frames")}
 """One file per real dataset; what two of them share belongs in a file of its own beside them."""
 
 

@@ -44,6 +44,28 @@ NYU14 = (
 )
 """The 14 joints evaluated on NYU."""
 
+WRIST_HALF_WIDTH = 0.30
+"""From the middle of the wrist to either of NYU's two wrist joints, in widths of the palm (index to pinky mcp)."""
+
+PALM_WRIST_SHARE = 0.35
+"""Weight of the wrist in NYU's palm joint; the four fingers' mcp share the rest."""
+
+
+def _nyu14_weights() -> np.ndarray:
+    weights = np.zeros((len(NYU14), len(HAND21)))
+    for row, name in enumerate(NYU14[:11]):
+        weights[row, HAND21.index(name)] = 1
+    knuckles = [HAND21.index(f"{finger}_mcp") for finger in FINGERS[1:]]
+    for row, sign in ((11, 1), (12, -1)):  # the ulnar side is the pinky's
+        weights[row, 0] = 1
+        weights[row, [knuckles[3], knuckles[0]]] = sign * WRIST_HALF_WIDTH, -sign * WRIST_HALF_WIDTH
+    weights[13, [0, *knuckles]] = PALM_WRIST_SHARE, *[(1 - PALM_WRIST_SHARE) / 4] * 4
+    return weights
+
+
+NYU14_FROM_HAND21 = _nyu14_weights()  # (14, 21)
+"""Each of the 14 as a weighted sum of the 21: eleven are joints of both, wrist and palm markers are made of ours."""
+
 BONES = tuple(
     (0 if step == 0 else 4 * finger + step, 4 * finger + step + 1) for finger in range(5) for step in range(4)
 )

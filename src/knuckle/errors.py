@@ -28,6 +28,10 @@ class StoreError(KnuckleError, ValueError):
     """A store of samples is missing, damaged or of another layout."""
 
 
+class DatasetError(KnuckleError, ValueError):
+    """A dataset's folder, labels, centres or predictions are missing, damaged, or do not fit each other."""
+
+
 class DictionaryError(KnuckleError, ValueError):
     """A dictionary of label patches is missing, damaged, foreign or of another version."""
 

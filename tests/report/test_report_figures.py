@@ -12,7 +12,7 @@ from knuckle.crop import from_crop
 from knuckle.draw import WRIST_COLOR, part_image
 from knuckle.errors import SettingsError
 from knuckle.report.blocks import Figure
-from knuckle.report.charts import bar_chart, curve_chart
+from knuckle.charts import bar_chart, curve_chart
 from knuckle.report.compare import add_comparisons
 from knuckle.report.examples import read_examples, read_rejected
 from knuckle.report.figures import joint_figures, part_figures

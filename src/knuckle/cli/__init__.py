@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from knuckle import __version__
+from knuckle.cli.datasets import data
+from knuckle.cli.evaluating import evaluate
 from knuckle.cli.inference import demo, predict
 from knuckle.cli.making import export, synth, train
 from knuckle.cli.output import ReaderGoneError, complain, say
@@ -20,9 +22,10 @@ from knuckle.cli.restoring import dictionary, restore
 from knuckle.errors import KnuckleError
 
 app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (demo, predict, synth, train, report, export, restore):
+for command in (demo, predict, synth, train, evaluate, report, export, restore):
     app.command()(command)
 app.add_typer(dictionary, name="dictionary")
+app.add_typer(data, name="data")
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from knuckle.camera import Camera
-from knuckle.cli.output import complain, say
+from knuckle.cli.datasets import Name, TextForm, predict_into
+from knuckle.cli.output import complain, refuse_given, say
 from knuckle.crop import CUBE_MM
 from knuckle.depth import read_depth
 from knuckle.errors import CameraError, DepthError, SettingsError
@@ -59,10 +60,15 @@ def demo(
 
 
 def predict(
-    frames: Annotated[list[Path], typer.Argument(help="Depth images: 16-bit PNG, NYU's packed PNG, or .npy.")],
-    camera: Annotated[
-        Path, typer.Option(help="JSON file with fx, fy, cx, cy, width, height (px) and, if known, depth_unit_mm.")
+    context: typer.Context,
+    frames: Annotated[
+        list[Path],
+        typer.Argument(help="Depth images: 16-bit PNG, NYU's packed PNG, .bin, .npy; or a folder, with --dataset."),
     ],
+    camera: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with fx, fy, cx, cy, width, height (px) and, if known, depth_unit_mm."),
+    ] = None,
     unit_mm: Annotated[
         float | None,
         typer.Option(help="Millimetres per step of the images; by default the camera file's depth_unit_mm, or 1."),
@@ -75,9 +81,23 @@ def predict(
     cube_mm: Annotated[float, typer.Option(help="Edge of the cube that holds the hand, mm.")] = CUBE_MM,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each frame.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for a picture of each frame, NAME-hand.png, and predictions.jsonl.")
+        Path | None,
+        typer.Option(
+            help="Folder for a picture of each frame, NAME-hand.png, and predictions.jsonl. With --dataset: text."
+        ),
     ] = None,
     weights: Weights = None,
+    dataset: Annotated[Name | None, typer.Option(help="Predict a whole split of this dataset.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of the dataset; by default what is tested on.")] = None,
+    centers: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the dataset: locate (found in each frame, the default), annotation, or a file of centres."
+        ),
+    ] = None,
+    form: Annotated[
+        TextForm | None, typer.Option(help="Of the dataset's text file; by default as its community has it.")
+    ] = None,
 ) -> None:
     """Find the hand in depth images.
 
@@ -88,7 +108,19 @@ def predict(
     (21 x 2), confidence (21, the probability that the joint is within 20 mm); null where no hand is found.
 
     A frame that cannot be read is named on stderr; the others are done all the same, and the exit code is 2.
+
+    With --dataset, reads a dataset's folder and writes one text file, a line a frame, three numbers a joint, as
+    knuckle evaluate and the field's evaluators read it; a frame without a hand is a line of nan.
     """
+    if dataset is not None:
+        refuse_given(context, ("camera", "unit_mm", "center", "as_json"), "a dataset decides it")
+        predict_into(
+            frames, dataset, split, centers, form, "right" if side == Side.auto else side, cube_mm, out, weights
+        )
+        return
+    refuse_given(context, ("split", "centers", "form"), "only a dataset has it")
+    if camera is None:
+        raise SettingsError("camera is missing: give the intrinsics with  --camera camera.json")
     from knuckle.draw import hand_picture, write_image
     from knuckle.predictions import joint_table, picture_paths, records_file, summary, to_record
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from knuckle.cli.output import say
+from knuckle.cli.output import refuse_given, say
 from knuckle.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def synth(
     from knuckle.synth.production import generate, require_free
 
     if benchmark is not None:
-        _refuse_given(context, _OWN, f"benchmark {benchmark} decides it")
+        refuse_given(context, _OWN, f"benchmark {benchmark} decides it")
         if not resume:
             require_free(out)
         _make_benchmark(benchmark, out, workers, scheduler, scale)
         return
-    _refuse_given(context, ("scale",), "only a benchmark has it")
+    refuse_given(context, ("scale",), "only a benchmark has it")
     if count is None:
         raise SettingsError("count is missing: say how many samples with  --count")
     settings = SynthSettings(
@@ -87,14 +87,6 @@ def _make_benchmark(name: str, out: str, workers: int | None, scheduler: str | N
         make_sensor_gap(out, workers, scheduler, tell, scale)
     for group in SENSOR_GAP:
         say(f"wrote {out.rstrip('/')}/{group}")
-
-
-def _refuse_given(context: typer.Context, names: tuple[str, ...], reason: str) -> None:
-    """Refuses options that were given on the command line."""
-    for name in names:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise SettingsError(f"--{name.replace('_', '-')}: {reason}: leave it out")
 
 
 def train(
@@ -143,10 +135,11 @@ def export(
         say(f"wrote {path}")
 
 
-def need(*modules: str) -> None:
+def need(*modules: str, extra: str = "train") -> None:
+    """Raises `MissingExtraError` if a module of an extra is not installed."""
     for module in modules:
         if find_spec(module) is None:
-            raise MissingExtraError("train", module)
+            raise MissingExtraError(extra, module)
 
 
 @contextmanager

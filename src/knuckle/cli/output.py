@@ -3,6 +3,8 @@
 import os
 import sys
 
+import typer
+
 from knuckle.errors import SettingsError
 
 
@@ -26,6 +28,15 @@ def complain(text: str) -> None:
     """One line on stderr."""
     line = " ".join(line.strip() for line in text.splitlines())
     print(_printable(f"knuckle: {line}", sys.stderr.encoding), file=sys.stderr)
+
+
+def refuse_given(context: typer.Context, names: tuple[str, ...], reason: str) -> None:
+    """Refuses options that were given on the command line."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = {"as_json": "json"}.get(name, name).replace("_", "-")
+            raise SettingsError(f"--{option}: {reason}: leave it out")
 
 
 def _printable(text: str, encoding: str) -> str:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from knuckle.data.place import Place
 from knuckle.errors import MissingExtraError, SettingsError, StoreError
 
 _RETRIES = 2  # of a shard on a cluster, where a machine may go away; writing one twice writes the same
+
+Done = TypeVar("Done")
 
 Progress = Callable[[int], None]
 """Called with the number of samples that were just done."""
@@ -53,9 +55,9 @@ def require_scheduler(scheduler: Any) -> None:
 
 
 def work_through(
-    work: Callable[[int], int], shards: list[int], workers: int, scheduler: Any, progress: Progress
+    work: Callable[[int], Done], shards: list[int], workers: int, scheduler: Any, progress: Callable[[Done], None]
 ) -> None:
-    """Calls `work` with the number of each shard; it returns how many samples it did, which go to `progress`.
+    """Calls `work` with the number of each shard; what it returns, such as how many samples it did, goes to `progress`.
 
     scheduler: address of a Dask scheduler, or a `distributed.Client`, whose workers do it; None: up to `workers`
     processes here. `work` must be picklable, and doing a shard twice must do no harm. Raises what `work` raises,
@@ -71,7 +73,9 @@ def work_through(
         _in_processes(work, shards, min(workers, len(shards)), progress)
 
 
-def _in_processes(work: Callable[[int], int], shards: list[int], workers: int, progress: Progress) -> None:
+def _in_processes(
+    work: Callable[[int], Done], shards: list[int], workers: int, progress: Callable[[Done], None]
+) -> None:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
         futures = [pool.submit(work, number) for number in shards]
@@ -97,7 +101,9 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _on_cluster(work: Callable[[int], int], shards: list[int], scheduler: Any, progress: Progress) -> None:
+def _on_cluster(
+    work: Callable[[int], Done], shards: list[int], scheduler: Any, progress: Callable[[Done], None]
+) -> None:
     with _client(scheduler) as client:
         from distributed import KilledWorker, as_completed
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.anatomy import PARTS
+from knuckle.charts import bar_chart, curve_chart
 from knuckle.draw import Image
 from knuckle.report.blocks import Figure
-from knuckle.report.charts import bar_chart, curve_chart
 from knuckle.report.compare import best_labels, best_method, dictionary_row, paper_letter, reads_truth
 from knuckle.report.examples import Arrays, read_examples, read_rejected
 from knuckle.report.numbers import Numbers, vectors

@@ -1,13 +1,13 @@
 """`knuckle report`: run folders → one page, the same in Markdown with its figures, and every number as JSON."""
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from knuckle.draw import write_image
 from knuckle.errors import SettingsError
+from knuckle.files import write_whole
 from knuckle.report.blocks import Block, Figure, Section, Table
 from knuckle.report.compare import add_comparisons
 from knuckle.report.figures import joint_figures, part_figures
@@ -42,9 +42,9 @@ def write_report(runs: Sequence[Path], out: Path) -> list[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         images = {figure.file: _write_figure(out / figure.file, figure) for figure in figures}
-        _write(out / _DOCUMENT, document(_TITLE, sections))
-        _write(out / RESULTS, _as_json(regimes, numbers))
-        _write(out / _PAGE, page(_TITLE, sections, images))
+        write_whole(out / _DOCUMENT, document(_TITLE, sections))
+        write_whole(out / RESULTS, _as_json(regimes, numbers))
+        write_whole(out / _PAGE, page(_TITLE, sections, images))
     except OSError as error:
         raise SettingsError(f"{out}: cannot write the report ({error.strerror or error})") from None
     return [out / name for name in (_PAGE, _DOCUMENT, RESULTS, *images)]
@@ -82,13 +82,7 @@ def _as_json(regimes: Sequence[Regime], numbers: dict[str, Numbers]) -> str:
 def _write_figure(path: Path, figure: Figure) -> bytes:
     """Writes a figure's file; returns its bytes."""
     if isinstance(figure.content, str):
-        _write(path, figure.content)
+        write_whole(path, figure.content)
     else:
         write_image(path, figure.content)
     return path.read_bytes()
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(text.encode("utf-8", "backslashreplace"))
-    part.replace(path)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.anatomy import PALM_WRIST_SHARE, WRIST_HALF_WIDTH
 from knuckle.compiled import njit
 from knuckle.synth.hands import HandModel
 from knuckle.synth.landmarks import place_joints
@@ -99,7 +100,8 @@ def joints14(joints: NDArray[np.float64]) -> NDArray[np.float64]:
     for x in range(3):
         for k in range(11):
             found[k, x] = joints[_FINGER_JOINTS14[k], x]
-        wrist, across = joints[0, x], 0.30 * (joints[17, x] - joints[5, x])
+        wrist, across = joints[0, x], WRIST_HALF_WIDTH * (joints[17, x] - joints[5, x])
         found[11, x], found[12, x] = wrist + across, wrist - across
-        found[13, x] = 0.35 * wrist + 0.65 / 4.0 * (joints[5, x] + joints[9, x] + joints[13, x] + joints[17, x])
+        knuckles = joints[5, x] + joints[9, x] + joints[13, x] + joints[17, x]
+        found[13, x] = PALM_WRIST_SHARE * wrist + (1 - PALM_WRIST_SHARE) / 4.0 * knuckles
     return found

@@ -1,0 +1,162 @@
+"""The command that compares predictions with labels."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from knuckle.cli.datasets import Dataset, TextForm
+from knuckle.cli.making import need
+from knuckle.cli.output import complain, say
+from knuckle.errors import SettingsError
+from knuckle.files import write_whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from knuckle.evaluation.score import Score
+    from knuckle.evaluation.truth import Truth
+
+
+def evaluate(
+    predictions: Annotated[
+        list[Path], typer.Argument(help="Text files, plain or gzipped: a line a frame, three numbers a joint.")
+    ],
+    dataset: Dataset,
+    labels: Annotated[Path, typer.Option(help="The true joints: a file of the same kind, or the dataset's folder.")],
+    form: Annotated[
+        TextForm | None,
+        typer.Option(
+            help="Numbers of the predictions: uvd (px, px, mm), xyz (mm, camera axes, y down), own (mm, the dataset's "
+            "own axes; NYU and MSRA15: y up); by default as the community's files have it."
+        ),
+    ] = None,
+    labels_form: Annotated[TextForm | None, typer.Option(help="The same of the labels' file.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of the labels' folder; by default what is tested on.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, file name → numbers.")] = False,
+    joints: Annotated[bool, typer.Option("--joints", help="Print the errors of every joint and finger, too.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="CSV file to write: file, measure, of, value.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for curve.svg, joints.svg and, with --images, worst-*.png.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="The dataset's folder: --plots then shows each file's worst frames.")
+    ] = None,
+    page: Annotated[Path | None, typer.Option(help="Markdown page to write, with its chart beside it.")] = None,
+) -> None:
+    """Compare predictions with labels, as the literature does.
+
+    Prints for each file the mean 3D and 2D error in mm (2D: x and y of the points in space), a 95 % interval, and the
+    share of frames whose worst joint is within 20 and 40 mm; for NYU each test person apart.
+
+    With --json, for each file: frames, missing_frames, unlabelled_frames, mean_3d_mm, mean_3d_interval_mm, mean_2d_mm,
+    median_3d_mm, per_joint_mm, per_finger_mm, per_subject_mm, within_mm (0 to 80 mm → share of frames), and
+    area_under_curve (of within_mm, 0..1).
+
+    A frame without a usable answer (nan, or depth 0) is counted as missing: it is left out of the means, and within no
+    distance. A file with another number of lines, or joints, than the labels is refused.
+    """
+    from knuckle.evaluation.score import score
+    from knuckle.evaluation.table import as_csv, comparison, joint_table
+    from knuckle.evaluation.truth import read_predictions, read_truth
+
+    if plots is not None or page is not None:
+        need("matplotlib", extra="data")
+    truth = read_truth(dataset, labels, labels_form, split)  # type: ignore[arg-type]
+    names = _names(predictions)
+    found = {name: read_predictions(path, truth, form) for name, path in zip(names, predictions, strict=True)}  # type: ignore[arg-type]
+    scores = {name: score(joints_mm, truth) for name, joints_mm in found.items()}
+    _say_missing(scores, found, truth)
+    say(json.dumps({name: one.as_json() for name, one in scores.items()}) if as_json else comparison(scores))
+    if joints and not as_json:
+        say(joint_table(scores))
+    if csv is not None:
+        write_whole(csv, as_csv(scores))
+        _wrote(csv, as_json)
+    if plots is not None:
+        for path in _plot(plots, scores, found, truth, dataset, split, images):
+            _wrote(path, as_json)
+    if page is not None:
+        for path in _page(page, scores, truth, dataset, labels, predictions):
+            _wrote(path, as_json)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """File names; whole paths where two share a name."""
+    names = [path.name for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    if len(set(names)) < len(names):
+        raise SettingsError("the same predictions are named twice")
+    return names
+
+
+def _wrote(path: Path, as_json: bool) -> None:
+    if not as_json:
+        say(f"wrote {path}")
+
+
+def _say_missing(scores: "dict[str, Score]", found: "dict[str, NDArray]", truth: "Truth") -> None:
+    unlabelled = int((~truth.labelled).sum())
+    if unlabelled:
+        complain(f"{truth.path}: {unlabelled:,} frames have no whole label and are left out for every file")
+    for name, one in scores.items():
+        if one.missing:
+            first = int(np.flatnonzero(np.isnan(found[name]).any(axis=(1, 2)) & truth.labelled)[0])
+            complain(
+                f"{name}: {one.missing:,} of {one.frames:,} frames have no usable answer, line {first + 1} the first: "
+                "they are left out of the means, and count as within no distance"
+            )
+
+
+def _plot(
+    folder: Path,
+    scores: "dict[str, Score]",
+    found: "dict[str, NDArray]",
+    truth: "Truth",
+    dataset: str,
+    split: str | None,
+    images: Path | None,
+) -> list[Path]:
+    from knuckle.data.datasets import open_dataset
+    from knuckle.draw import write_image
+    from knuckle.evaluation.page import method_name
+    from knuckle.evaluation.pictures import curve, joint_bars, worst_frames
+    from knuckle.evaluation.truth import evaluated_split
+
+    named = {method_name(name): one for name, one in scores.items()}
+    written = [folder / "curve.svg", folder / "joints.svg"]
+    write_whole(written[0], curve(named))
+    write_whole(written[1], joint_bars(named))
+    if images is None:
+        return written
+    opened = open_dataset(dataset, images, split or evaluated_split(dataset))
+    if len(opened) != len(truth):
+        raise SettingsError(f"{images}: {len(opened):,} frames, but {truth.path} has {len(truth):,}")
+    for name, one in scores.items():
+        path = folder / f"worst-{method_name(name)}.png"
+        write_image(path, worst_frames(one, found[name], truth, opened))
+        written.append(path)
+    return written
+
+
+def _page(
+    path: Path,
+    scores: "dict[str, Score]",
+    truth: "Truth",
+    dataset: str,
+    labels: Path,
+    predictions: list[Path],
+) -> list[Path]:
+    from knuckle.evaluation.page import method_name, results_page
+    from knuckle.evaluation.pictures import curve
+
+    figure = path.with_suffix(".svg")
+    folders = {str(file.parent) for file in predictions}
+    files = " ".join(f"{folder}/*" for folder in sorted(folders))
+    command = f"knuckle evaluate --dataset {dataset} --labels {labels} {files} --page {path}"
+    write_whole(path, results_page(scores, truth, command, figure.name))
+    write_whole(figure, curve({method_name(name): one for name, one in scores.items()}))
+    return [path, figure]

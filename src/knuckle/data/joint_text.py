@@ -1,0 +1,134 @@
+"""Joints as text, one line a frame, three numbers a joint: what labels and published predictions come in.
+
+Plain or gzipped. Numbers are separated by spaces, tabs or commas; a line may begin with the name of its image. A line
+of NaN is a frame without an answer; an empty line is an error, because everything behind it would belong to another
+frame.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from knuckle.errors import DatasetError
+from knuckle.files import write_whole
+
+_MAX_BYTES = 1 << 30
+"""Of text: five times that of HANDS17, the largest dataset. A small gzip file can hold any number of zeros."""
+
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, eq=False)
+class JointText:
+    """values: (N, J, 3) float64 as they stand in the file; names: of each line's image, None where lines have none."""
+
+    path: Path
+    values: NDArray[np.float64]
+    names: tuple[str, ...] | None
+
+
+def read_joint_text(path: str | Path, joints: int, others: dict[int, Sequence[int]] | None = None) -> JointText:
+    """Reads a file with `joints` joints a line. others: other numbers of joints that are accepted, and which to take.
+
+    Raises `DatasetError`, naming the file and line, if it cannot be read, has an empty line, a line of another length,
+    something that is no number, or nothing at all.
+    """
+    path = Path(path)
+    return parse_joint_lines(path, read_lines(path), joints, others)
+
+
+def parse_joint_lines(
+    path: Path, lines: list[str], joints: int, others: dict[int, Sequence[int]] | None = None, first: int = 1
+) -> JointText:
+    """The same for lines that have been read already; first: number of the first one in the file."""
+    if not lines:
+        raise DatasetError(f"{path}: holds no frame")
+    for number, line in enumerate(lines, start=first):
+        if not line or line.isspace():
+            raise DatasetError(f"{path}: line {number} is empty: a frame without an answer is a line of nan")
+    names = None
+    if not _is_number(_fields(lines[0])[0]):
+        split = [line.replace(",", " ").split(maxsplit=1) for line in lines]
+        names = tuple(parts[0] for parts in split)
+        lines = [parts[1] if len(parts) > 1 else "" for parts in split]
+    numbers = _numbers(path, lines, first)
+    taken = {joints: range(joints), **(others or {})}
+    if numbers.shape[1] % 3 or numbers.shape[1] // 3 not in taken:
+        wanted = " or ".join(f"{3 * count}" for count in taken)
+        raise DatasetError(
+            f"{path}: line {first} has {numbers.shape[1]} numbers, not {wanted} (three for each of {joints} joints)"
+        )
+    values = numbers.reshape(len(numbers), -1, 3)
+    return JointText(path, values[:, list(taken[values.shape[1]])], names)
+
+
+def write_joint_text(path: str | Path, values: ArrayLike, names: Sequence[str] | None = None) -> None:
+    """Writes (N, J, 3) as text that `read_joint_text` reads, three decimals; NaN as nan. The file appears whole or not
+    at all; a name that ends in .gz is compressed. Raises `DatasetError` if it cannot be written."""
+    flat = np.asarray(values, dtype=np.float64)
+    flat = flat.reshape(len(flat), -1)
+    lines = [" ".join(f"{value:.3f}" for value in row) for row in flat.tolist()]
+    if names is not None:
+        lines = [f"{name} {line}" for name, line in zip(names, lines, strict=True)]
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8")
+    write_whole(path, gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data, DatasetError)
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Lines of a text file, plain or gzipped, without empty ones at its end. Raises `DatasetError` if it is no text."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(2)
+            file.seek(0)
+            source = gzip.GzipFile(fileobj=file) if head == _GZIP else file
+            data = source.read(_MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise DatasetError(f"{path}: cannot read ({_reason(error)}): copy or download it again") from None
+    if len(data) > _MAX_BYTES:
+        raise DatasetError(f"{path}: more than {_MAX_BYTES >> 20} MiB of text, more than any dataset's joints")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DatasetError(f"{path}: not a text file: joints are text, one line a frame, plain or gzipped") from None
+    return text.rstrip().replace("\r\n", "\n").split("\n") if text.strip() else []
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split()) or type(error).__name__
+
+
+def _fields(line: str) -> list[str]:
+    return line.replace(",", " ").split() or [""]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(path: Path, lines: list[str], first: int) -> NDArray[np.float64]:
+    """(N, M) numbers; the fast way, and if that fails the slow one, which knows the line."""
+    text = "\n".join(lines).replace(",", " ")
+    try:
+        return np.loadtxt(io.StringIO(text), ndmin=2, comments=None)
+    except ValueError:
+        pass
+    length = len(_fields(lines[0]))
+    for number, line in enumerate(lines, start=first):
+        fields = _fields(line)
+        wrong = next((field for field in fields if not _is_number(field)), None)
+        if wrong is not None:
+            raise DatasetError(f"{path}: line {number}: {wrong[:40]!r} is not a number")
+        if len(fields) != length:
+            raise DatasetError(f"{path}: line {number} has {len(fields)} numbers, not {length} as the lines before")
+    raise DatasetError(f"{path}: its numbers cannot be read")

@@ -1,0 +1,1 @@
+"""Predictions against labels: the published protocol, from text files to tables, charts and pages."""

@@ -1,0 +1,125 @@
+"""What is compared: the labels of a dataset, and predictions of it, frame by frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knuckle.camera import Camera
+from knuckle.data.check import usual_splits
+from knuckle.data.dataset import Dataset
+from knuckle.data.datasets import open_dataset, protocol_named
+from knuckle.data.joint_text import JointText, read_joint_text
+from knuckle.data.nyu import EVALUATED
+from knuckle.data.protocol import Form, Protocol, Subject
+from knuckle.errors import DatasetError
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """joints: (N, J, 3) mm, camera axes, NaN in a frame that is not scored because a joint of its label is unknown.
+
+    names: of each frame's image, where the labels have them; camera: in the place of the protocol's.
+    """
+
+    path: Path
+    protocol: Protocol
+    joints: NDArray[np.float64]
+    subjects: tuple[Subject, ...]
+    names: tuple[str, ...] | None = None
+    camera: Camera | None = None
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(N,) frames that can be scored."""
+        return np.asarray(np.isfinite(self.joints).all(axis=(1, 2)))
+
+
+def read_truth(dataset: str, path: str | Path, form: Form | None = None, split: str | None = None) -> Truth:
+    """Labels from a text file of joints, or from the folder of the dataset itself.
+
+    form: of the text, None = the community's for this dataset. split: of a folder, None = what is tested on. Raises
+    `DatasetError` for what cannot be read or has no frame to score.
+    """
+    path = Path(path)
+    truth = _from_folder(dataset, path, split) if path.is_dir() else _from_text(dataset, path, form)
+    joints = truth.joints.copy()
+    joints[~np.isfinite(joints).all(axis=(1, 2))] = np.nan
+    truth = Truth(path, truth.protocol, joints, truth.subjects, truth.names, truth.camera)
+    if not truth.labelled.any():
+        raise DatasetError(f"{path}: no frame has all of its joints: there is nothing to compare with")
+    return truth
+
+
+def read_predictions(path: str | Path, truth: Truth, form: Form | None = None) -> NDArray[np.float64]:
+    """(N, J, 3) mm, camera axes, in the order of the labels; NaN in a frame without a usable answer.
+
+    That is one with a number that is not finite, or with a joint at depth 0 or behind the camera. Where both files name
+    their images, lines belong to the label of the same name, and an image without a line has no answer; else line n is
+    frame n. Raises `DatasetError` if numbers of lines or joints differ, or a name is unknown or stands there twice.
+    """
+    protocol, form = truth.protocol, form or truth.protocol.form
+    text = read_joint_text(path, len(protocol.joints), _more_joints(protocol))
+    values = _in_order(text, truth)
+    with np.errstate(invalid="ignore"):  # of pixels that are infinite
+        joints = protocol.to_mm(values, form, truth.camera)
+    usable = np.isfinite(joints).all(axis=(1, 2)) & (joints[..., 2] > 0).all(axis=1)
+    joints[~usable] = np.nan
+    return joints
+
+
+def evaluated_split(dataset: str) -> str:
+    """The split that a dataset is evaluated on."""
+    splits = usual_splits(dataset)
+    return "test" if "test" in splits else splits[0]
+
+
+def _from_folder(dataset: str, folder: Path, split: str | None) -> Truth:
+    opened: Dataset = open_dataset(dataset, folder, split or evaluated_split(dataset))
+    return Truth(folder, opened.protocol, opened.labels.astype(np.float64), opened.subjects, camera=opened.camera)
+
+
+def _from_text(dataset: str, path: Path, form: Form | None) -> Truth:
+    protocol = protocol_named(dataset)
+    text = read_joint_text(path, len(protocol.joints), _more_joints(protocol))
+    joints = protocol.to_mm(text.values, form or protocol.form)
+    joints[(joints[..., 2] <= 0).any(axis=1)] = np.nan
+    split = evaluated_split(dataset)
+    whole = len(joints) == protocol.counts.get(split)  # of a part of the frames nobody knows which persons they show
+    return Truth(path, protocol, joints, protocol.subjects.get(split, ()) if whole else (), text.names)
+
+
+def _more_joints(protocol: Protocol) -> dict[int, Sequence[int]] | None:
+    """NYU's files may hold all of its 36 joints."""
+    return {36: EVALUATED} if protocol.name == "nyu" else None
+
+
+def _in_order(text: JointText, truth: Truth) -> NDArray[np.float64]:
+    """(N, J, 3) numbers, one row a label."""
+    if text.names is not None and truth.names is not None:
+        return _by_name(text, text.names, truth.names)
+    if len(text.values) != len(truth):
+        raise DatasetError(
+            f"{text.path}: {len(text.values):,} lines for the {len(truth):,} frames of {truth.path}: a file must have "
+            "one line a frame, nan where there is no answer"
+        )
+    return text.values
+
+
+def _by_name(text: JointText, names: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.float64]:
+    places = {name: index for index, name in enumerate(wanted)}
+    values = np.full((len(wanted), *text.values.shape[1:]), np.nan)
+    seen: set[str] = set()
+    for name, row in zip(names, text.values, strict=True):
+        if name not in places:
+            raise DatasetError(f"{text.path}: {name!r} is no image of the labels")
+        if name in seen:
+            raise DatasetError(f"{text.path}: {name!r} stands there twice")
+        seen.add(name)
+        values[places[name]] = row
+    return values

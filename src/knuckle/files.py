@@ -1,0 +1,23 @@
+"""Files that appear whole or not at all."""
+
+import os
+from pathlib import Path
+
+from knuckle.errors import KnuckleError, SettingsError
+
+
+def write_whole(path: str | Path, data: bytes | str, error: type[KnuckleError] = SettingsError) -> None:
+    """Writes bytes, or text as UTF-8, under a temporary name and renames that; missing folders are made.
+
+    What a file's name may hold and UTF-8 does not is escaped. Raises `error`, naming the path, if it cannot be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "backslashreplace"))
+        partial.replace(path)
+    except OSError as fault:
+        raise error(f"{path}: cannot write ({fault.strerror})") from None
+    finally:
+        partial.unlink(missing_ok=True)
