@@ -3,10 +3,10 @@
     python benchmarks/resume.py [--job synth] [--kills 20] [--count 4096] [--workers 2] [--seed 0] [--json]
 
 Jobs: synth (render a store), restore (restore the part maps of a store), dictionary (build one from a store, with one
-process whatever --workers says). Each run is killed (SIGKILL; its worker processes end with it) at a random moment of
-its first steps. Exit code 0 only if every file of the resumed run equals that of the undisturbed one. A run that
-finishes before all its kills is followed by another, so that all of them hit a run at work. The memory of all processes
-of the undisturbed run is looked at all the time: the most in its first half and in all.
+process whatever --workers says), import (a made-up NYU into a store). Each run is killed (SIGKILL; its worker processes
+end with it) at a random moment of its first steps. Exit code 0 only if every file of the resumed run equals that of the
+undisturbed one. A run that finishes before all its kills is followed by another, so that all of them hit a run at work.
+The memory of all processes of the undisturbed run is looked at all the time: the most in its first half and in all.
 """
 
 import json
@@ -25,8 +25,9 @@ import typer
 
 from knuckle.synth.generate import SynthSettings
 from knuckle.synth.production import generate
+from made_up_nyu import write_nyu
 
-STEPS = {"synth": 4, "restore": 4, "dictionary": 14}  # within which a run is killed; lines that it prints
+STEPS = {"synth": 4, "restore": 4, "dictionary": 14, "import": 4}  # within which a run is killed; lines that it prints
 SHARD = 128  # samples: small, so that many kills fit into a run
 MAPS = 3_300  # of the dictionary that restores: 10⁶ patches
 CLEAN = SynthSettings(sensor="clean", clutter=False, coarse_share=0, empty_share=0)
@@ -52,6 +53,11 @@ def job(given, out, count, workers, tell):
     path = Path(out, "parts.kdict")
     dictionary.build_dictionary([given + "/clean.zarr"], path, progress=lambda step, done, all: tell(done))
 """,
+    "import": """
+from knuckle.pipeline.importing import import_split
+def job(given, out, count, workers, tell):
+    import_split("nyu", given + "/nyu", "test", out, workers=workers, progress=tell, shard=128)
+""",
 }
 RUN = """
 import sys
@@ -64,6 +70,9 @@ if __name__ == "__main__":
 def prepare(job: str, folder: Path, count: int) -> None:
     """Makes what a job reads."""
     if job == "synth":
+        return
+    if job == "import":
+        write_nyu(folder / "nyu", count)
         return
     from knuckle.pipeline.dictionary import build_dictionary
 
@@ -126,7 +135,7 @@ def watch(run: subprocess.Popen[str], memory: list[float]) -> None:
 
 
 def main(
-    job: Annotated[str, typer.Option(help="synth, restore or dictionary.")] = "synth",
+    job: Annotated[str, typer.Option(help="synth, restore, dictionary or import.")] = "synth",
     kills: Annotated[int, typer.Option(min=1, help="How often a run is killed.")] = 20,
     count: Annotated[int, typer.Option(min=1, help="Samples of the run.")] = 4096,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,

@@ -12,9 +12,10 @@ from matplotlib.legend import Legend
 from numpy.typing import NDArray
 
 _INK, _PAPER, _GRID = "#1b1b1b", "#fefefe", "#b9b9b9"
-_COLORS = ("#2f7fc8", "#d9732b", "#2a9d6a", "#c24a7c", "#8a6bd1", "#9a8620", "#3fa7b8")
+_COLORS = ("#2f7fc8", "#d9732b", "#2a9d6a", "#c24a7c", "#8a6bd1", "#9a8620", "#3fa7b8", "#7b828c")
 """Of a middle lightness, to be seen on white and on black."""
 _DASHES = ("-", "--", "-.", ":")
+_HATCHES = ("", "///", "...", "xxx")
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text that can be searched and read aloud
@@ -48,8 +49,14 @@ def bar_chart(names: list[str], series: dict[str, NDArray[np.float64]], label: s
         for index, values in enumerate(series.values()):
             x = np.arange(len(names)) + (index - (len(series) - 1) / 2) * width
             spread = values.std(axis=0, ddof=1) if len(values) > 1 else None
+            look: dict[str, Any] = {
+                "color": _color(index),
+                "edgecolor": _PAPER,
+                "linewidth": 0,
+                "hatch": _again(_HATCHES, index),
+            }
             whiskers = {"elinewidth": 0.8, "ecolor": _INK}
-            bars.append(axes.bar(x, values.mean(axis=0), width, yerr=spread, color=_color(index), error_kw=whiskers))
+            bars.append(axes.bar(x, values.mean(axis=0), width, yerr=spread, error_kw=whiskers, **look))
         axes.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_ylabel(label)
@@ -64,7 +71,7 @@ def curve_chart(x: NDArray[np.float64], curves: dict[str, NDArray[np.float64]], 
         figure = Figure(figsize=(9, max(4.2, 0.26 * len(curves))), layout="constrained")
         axes = figure.add_subplot()
         lines = [
-            axes.plot(x, y, color=_color(index), linestyle=_DASHES[index // len(_COLORS) % len(_DASHES)])[0]
+            axes.plot(x, y, color=_color(index), linestyle=_again(_DASHES, index))[0]
             for index, y in enumerate(curves.values())
         ]
         axes.set_xlim(x[0], x[-1])
@@ -77,6 +84,11 @@ def curve_chart(x: NDArray[np.float64], curves: dict[str, NDArray[np.float64]], 
 
 def _color(index: int) -> str:
     return _COLORS[index % len(_COLORS)]
+
+
+def _again(looks: tuple[str, ...], index: int) -> str:
+    """What tells series of one colour apart."""
+    return looks[index // len(_COLORS) % len(looks)]
 
 
 def _name(legend: Legend, names: Iterable[str]) -> None:

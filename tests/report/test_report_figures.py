@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from small_runs import METHODS, make_recipe, make_results, write_run
 
+from knuckle.charts import bar_chart, curve_chart
 from knuckle.crop import from_crop
 from knuckle.draw import WRIST_COLOR, part_image
 from knuckle.errors import SettingsError
 from knuckle.report.blocks import Figure
-from knuckle.charts import bar_chart, curve_chart
 from knuckle.report.compare import add_comparisons
 from knuckle.report.examples import read_examples, read_rejected
 from knuckle.report.figures import joint_figures, part_figures

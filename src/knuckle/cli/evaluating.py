@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 def evaluate(
     predictions: Annotated[
-        list[Path], typer.Argument(help="Text files, plain or gzipped: a line a frame, three numbers a joint.")
+        list[Path],
+        typer.Argument(
+            help="Text files, plain or gzipped, a line a frame, three numbers a joint; or a run's test.npy."
+        ),
     ],
     dataset: Dataset,
     labels: Annotated[Path, typer.Option(help="The true joints: a file of the same kind, or the dataset's folder.")],
@@ -124,9 +127,10 @@ def _plot(
     from knuckle.draw import write_image
     from knuckle.evaluation.page import method_name
     from knuckle.evaluation.pictures import curve, joint_bars, worst_frames
+    from knuckle.evaluation.table import ranked
     from knuckle.evaluation.truth import evaluated_split
 
-    named = {method_name(name): one for name, one in scores.items()}
+    named = {method_name(name): one for name, one in ranked(scores)}
     written = [folder / "curve.svg", folder / "joints.svg"]
     write_whole(written[0], curve(named))
     write_whole(written[1], joint_bars(named))
@@ -152,11 +156,12 @@ def _page(
 ) -> list[Path]:
     from knuckle.evaluation.page import method_name, results_page
     from knuckle.evaluation.pictures import curve
+    from knuckle.evaluation.table import ranked
 
     figure = path.with_suffix(".svg")
     folders = {str(file.parent) for file in predictions}
     files = " ".join(f"{folder}/*" for folder in sorted(folders))
     command = f"knuckle evaluate --dataset {dataset} --labels {labels} {files} --page {path}"
     write_whole(path, results_page(scores, truth, command, figure.name))
-    write_whole(figure, curve({method_name(name): one for name, one in scores.items()}))
+    write_whole(figure, curve({method_name(name): one for name, one in ranked(scores)}))
     return [path, figure]

@@ -1,6 +1,6 @@
 """The arrays that training needs, in memory."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from knuckle.crop import SIZE, from_crop, to_crop
 from knuckle.data.store import SHARD, SampleStore
 
+_ARRAYS = ("depth", "parts", "joints", "center", "cube_mm")
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
     """depth (N, 48, 48) float16 in [-1, 1], parts (N, 48, 48) uint8, joints (N, 21, 3) float32 in crop coordinates.
 
     float16 halves the memory and rounds depth by at most 0.06 mm in a cube of 250 mm. Joints are NaN without a hand;
-    center (N, 3) mm and cube_mm (N,) lead back to millimetres. Crop coordinates: `CropBox.to_crop`.
+    center (N, 3) mm and cube_mm (N,) lead back to millimetres. Crop coordinates: `CropBox.to_crop`. parts_known: False
+    for real frames, whose part maps are empty because nobody knows the parts.
     """
 
     depth: NDArray[np.float16]
@@ -23,6 +26,7 @@ class TrainingData:
     joints: NDArray[np.float32]
     center: NDArray[np.float32]
     cube_mm: NDArray[np.float32]
+    parts_known: bool = True
 
     @classmethod
     def load(cls, *paths: str | Path) -> "TrainingData":
@@ -35,6 +39,7 @@ class TrainingData:
             joints=np.empty((count, 21, 3), dtype=np.float32),
             center=np.empty((count, 3), dtype=np.float32),
             cube_mm=np.empty(count, dtype=np.float32),
+            parts_known=all(store.attributes.get("parts_known", True) for store in stores),
         )
         at = 0
         for store in stores:
@@ -47,7 +52,12 @@ class TrainingData:
 
     def __getitem__(self, rows: slice) -> "TrainingData":
         """Some of the samples, as views of the same memory."""
-        return TrainingData(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
+
+    @property
+    def has_hand(self) -> NDArray[np.bool_]:
+        """(N,) whether all 21 joints are known."""
+        return np.asarray(np.isfinite(self.joints).all(axis=(1, 2)))
 
     def joints_mm(self) -> NDArray[np.float64]:
         """Joints (N, 21, 3) mm, camera axes."""

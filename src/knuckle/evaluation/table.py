@@ -37,7 +37,7 @@ def joint_table(scores: Mapping[str, Score]) -> str:
     rows = [["mm", *scores]]
     for what in ("per_joint", "per_finger"):
         for name in getattr(columns[0], what):
-            shown = f"{name} (finger)" if what == "per_finger" else name
+            shown = f"{name}, all" if what == "per_finger" else name
             rows.append([shown, *(f"{getattr(score, what)[name]:.2f}" for score in columns)])
     return aligned(rows)
 

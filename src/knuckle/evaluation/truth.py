@@ -13,7 +13,7 @@ from knuckle.data.dataset import Dataset
 from knuckle.data.datasets import open_dataset, protocol_named
 from knuckle.data.joint_text import JointText, read_joint_text
 from knuckle.data.nyu import EVALUATED
-from knuckle.data.protocol import Form, Protocol, Subject
+from knuckle.data.protocol import Form, Protocol, Subject, weighted
 from knuckle.errors import DatasetError
 
 
@@ -61,16 +61,35 @@ def read_predictions(path: str | Path, truth: Truth, form: Form | None = None) -
 
     That is one with a number that is not finite, or with a joint at depth 0 or behind the camera. Where both files name
     their images, lines belong to the label of the same name, and an image without a line has no answer; else line n is
-    frame n. Raises `DatasetError` if numbers of lines or joints differ, or a name is unknown or stands there twice.
+    frame n. A .npy holds HAND21 (N, 21, 3) in mm, as `knuckle train` leaves a method's joints.
+
+    Raises `DatasetError` if numbers of lines or joints differ, or a name is unknown or stands there twice.
     """
+    path = Path(path)
+    joints = _from_npy(path, truth) if path.suffix == ".npy" else _from_lines(path, truth, form)
+    usable = np.isfinite(joints).all(axis=(1, 2)) & (joints[..., 2] > 0).all(axis=1)
+    joints[~usable] = np.nan
+    return joints
+
+
+def _from_npy(path: Path, truth: Truth) -> NDArray[np.float64]:
+    """The dataset's joints (N, J, 3) made of HAND21."""
+    try:
+        hands = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DatasetError(f"{path}: cannot read ({' '.join(str(error).split())})") from None
+    if not isinstance(hands, np.ndarray) or hands.dtype.kind != "f" or hands.shape != (len(truth), 21, 3):
+        found = f"{getattr(hands, 'dtype', '')} {getattr(hands, 'shape', '')}"
+        raise DatasetError(f"{path}: holds {found.strip()}, not real numbers ({len(truth)}, 21, 3): a HAND21 a frame")
+    return weighted(truth.protocol.from_hand, hands)
+
+
+def _from_lines(path: Path, truth: Truth, form: Form | None) -> NDArray[np.float64]:
     protocol, form = truth.protocol, form or truth.protocol.form
     text = read_joint_text(path, len(protocol.joints), _more_joints(protocol))
     values = _in_order(text, truth)
     with np.errstate(invalid="ignore"):  # of pixels that are infinite
-        joints = protocol.to_mm(values, form, truth.camera)
-    usable = np.isfinite(joints).all(axis=(1, 2)) & (joints[..., 2] > 0).all(axis=1)
-    joints[~usable] = np.nan
-    return joints
+        return protocol.to_mm(values, form, truth.camera)
 
 
 def evaluated_split(dataset: str) -> str:

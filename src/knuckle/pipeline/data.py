@@ -29,14 +29,19 @@ class RunData:
 
     @classmethod
     def load(cls, settings: DataSettings) -> "RunData":
-        """Raises `StoreError` for a store that is missing or not whole, `SettingsError` if all is held out."""
+        """Raises `StoreError` for a store that is missing or not whole, `SettingsError` if all is held out, if
+        synthetic hands have no parts, or if no real frame has all 21 joints."""
         synthetic = TrainingData.load(*settings.synthetic)
         split = len(synthetic) - settings.held_out
         if split <= 0:
             raise SettingsError(
                 f"data.held_out {settings.held_out} leaves nothing of {len(synthetic)} samples: take less"
             )
-        real = [None if place is None else TrainingData.load(place) for place in _real(settings)]
+        if not synthetic.parts_known:
+            raise SettingsError(
+                "data.synthetic names a store of real frames, whose parts nobody knows: give rendered hands"
+            )
+        real = [None if place is None else _real_frames(place) for place in _real(settings)]
         return cls(synthetic[:split], synthetic[split:] if settings.held_out else None, *real)
 
 
@@ -83,6 +88,13 @@ def _provide_dictionary_maps(recipe: Recipe, progress: Progress) -> None:
         progress("dictionary maps", done, dictionary.maps, math.nan)
 
     generate(dictionary.store, SENSOR_GAP["source"][0], dictionary.maps, _DICTIONARY_SEED, progress=tell)  # type: ignore[arg-type]
+
+
+def _real_frames(place: str) -> TrainingData:
+    frames = TrainingData.load(place)
+    if not frames.has_hand.any():
+        raise SettingsError(f"{place}: no frame has all 21 joints: steps 2 and 3 learn from them")
+    return frames
 
 
 def _real(settings: DataSettings) -> tuple[str | None, str | None, str | None]:

@@ -17,14 +17,16 @@ SHOWN = 24
 def keep_examples(run: Run, segmenter: nn.Module, data: RunData) -> None:
     """Writes `examples.npz`: evenly spread test frames, and of each the maps and joints of every row.
 
-    depth, truth (part maps), predicted (by f_s), restored (from that, where the run has a dictionary), joints (mm),
-    center, cube_mm; `parts of ROW` for the rows of step 2, `joints of ROW` (mm) for those of step 3.
+    depth, truth (part maps, empty where nobody knows them), predicted (by f_s), restored (from that, where the run has
+    a dictionary), joints (mm), center, cube_mm; `parts of ROW` for the rows of step 2, `joints of ROW` (mm) for those
+    of step 3.
     """
     assert data.test is not None
     assert data.train is not None
     assert run.recipe.supervision is not None
-    some = np.linspace(0, len(data.test) - 1, min(SHOWN, len(data.test))).astype(int)
     test = data.test
+    hands = np.flatnonzero(test.has_hand)
+    some = hands[np.linspace(0, len(hands) - 1, min(SHOWN, len(hands))).astype(int)]
     kept = {
         "depth": test.depth[some],
         "truth": test.parts[some],

@@ -13,6 +13,7 @@ from knuckle.anatomy import HAND21
 from knuckle.crop import surface, to_crop
 from knuckle.data.memory import TrainingData
 from knuckle.data.store import SampleStore
+from knuckle.errors import SettingsError
 from knuckle.pipeline.data import dictionary_store
 from knuckle.pipeline.dictionary import build_dictionary
 from knuckle.pipeline.restore import restore_store
@@ -60,13 +61,16 @@ class Labeller:
         """The labels of a row; None for the row that goes on with synthetic hands alone."""
         if row.labels == "none":
             return None
+        known = self.train.parts_known
+        if row.labels == "truth" and not known:
+            raise SettingsError("labels truth: nobody knows the parts of these frames: leave the row out")
         parts = self._parts(row)
-        used = np.ones(len(parts), dtype=bool)
+        used = self.train.has_hand
         report: dict[str, Any] = {}
         if row.gate:
-            used = self._gate(parts)
-            report |= self._gate_report(parts, used)
-        if used.any():
+            used &= self._gate(parts)
+            report |= self._gate_report(parts, used) if known else {}
+        if used.any() and known:
             report["labels"] = part_scores(parts[used], self.train.parts[used])
         report["accepted"] = float(used.mean())
         return Labels(parts, used, report)

@@ -9,6 +9,7 @@ from torch import nn
 
 from knuckle.anatomy import LABELS
 from knuckle.data.memory import TrainingData
+from knuckle.errors import SettingsError
 from knuckle.pipeline.data import RunData
 from knuckle.pipeline.run import Progress, Run
 from knuckle.pipeline.score import joint_scores
@@ -111,6 +112,8 @@ def _parts(run: Run, source: str, segmenter: nn.Module, data: RunData) -> Parts:
 
 def _of_set(network: nn.Module | None, samples: TrainingData) -> NDArray[np.uint8]:
     found = np.empty((len(samples), len(LABELS), *samples.parts.shape[1:]), dtype=np.uint8)
+    if network is None and not samples.parts_known:
+        raise SettingsError("parts truth: nobody knows the parts of these frames: leave the method out")
     if network is None:
         for label in range(len(LABELS)):
             found[:, label] = (samples.parts == label) * 255

@@ -33,8 +33,12 @@ def part_scores(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> dict[
 
 
 def joint_scores(places: NDArray[np.float32], data: TrainingData) -> dict[str, Any]:
-    """Errors in mm of joints (N, 21, 3) in crop coordinates, and the share of frames within each threshold."""
-    placed, truth = data.to_mm(places), data.joints_mm()
+    """Errors in mm of joints (N, 21, 3) in crop coordinates, and the share of frames within each threshold.
+
+    Over the frames whose joints are all known.
+    """
+    hands = data.has_hand
+    placed, truth = data.to_mm(places)[hands], data.joints_mm()[hands]
     errors = joint_errors(placed, truth)
     return {
         "mean_3d": mean_error_3d(placed, truth),

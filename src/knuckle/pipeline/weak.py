@@ -40,7 +40,8 @@ def supervise(run: Run, segmenter: nn.Module, data: RunData, progress: Progress)
                 _keep_rejections(run, name, labeller, labels)
             report = {} if labels is None else labels.report
             run.finish(step, {**report, **score_segmenter(tuned, data)})
-    if run.result(RESTORATION) is None and any(row.labels == "dictionary" for row in _rows(run)):
+    known = data.test is not None and data.test.parts_known
+    if known and run.result(RESTORATION) is None and any(row.labels == "dictionary" for row in _rows(run)):
         run.finish(RESTORATION, _compare_restorations(labeller, segmenter, data, progress))
 
 
@@ -50,7 +51,7 @@ def score_segmenter(segmenter: nn.Module, data: RunData) -> dict[str, Any]:
     return {
         name: part_scores(predict_parts(segmenter, samples.depth), samples.parts)
         for name, samples in sets.items()
-        if samples is not None
+        if samples is not None and samples.parts_known
     }
 
 

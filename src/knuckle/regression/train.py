@@ -75,13 +75,16 @@ def train_method(
 ) -> None:
     """Trains any row of step 3 on real frames: depth (N, 48, 48) and joints (N, 21, 3) in crop coordinates.
 
-    probabilities (N, 21, 48, 48): of the parts, in 1/255, None for a network that reads depth alone. Every frame is
-    turned about the optical axis and zoomed anew each time, with its parts and its joints. The loss is the mean
-    distance ([N] §3), for the voting network with the terms of `voting_loss`.
+    probabilities (N, 21, 48, 48): of the parts, in 1/255, None for a network that reads depth alone. Frames with an
+    unknown joint (NaN) are left out. Every frame is turned about the optical axis and zoomed anew each time, with its
+    parts and its joints. The loss is the mean distance ([N] §3), for the voting network with the terms of
+    `voting_loss`.
     """
     generator = torch.Generator().manual_seed(settings.seed)
+    hands = np.flatnonzero(np.isfinite(joints).all(axis=(1, 2)))
 
-    def loss_of(indices: NDArray[np.int64]) -> Tensor:
+    def loss_of(drawn: NDArray[np.int64]) -> Tensor:
+        indices = hands[drawn]
         turn = turns.draw(len(indices), generator, device_of(model))
         crops = turn.depth(floats_on(model, depth[indices])[:, None])
         truth = turn.joints(floats_on(model, joints[indices]))
@@ -95,7 +98,7 @@ def train_method(
             told["disturbance"] = _DISTURBANCE * torch.randn(truth.shape, generator=generator).to(truth.device)
         return _distance(model(crops, parts, **told), truth).mean()
 
-    fit(model, loss_of, len(depth), settings, folder, progress, generator)
+    fit(model, loss_of, len(hands), settings, folder, progress, generator)
 
 
 def place_joints(

@@ -73,7 +73,8 @@ def _segmentations(regime: Regime, numbers: Numbers, examples: Arrays, name: str
         maps["that, restored by eq. 2"] = "restored"
     rows = dict.fromkeys(row for row in (dictionary_row(regime), best_labels(regime, numbers)) if row is not None)
     maps |= {f"f_s after “{row}”" + _star(regime, numbers, row): f"parts of {row}" for row in rows}
-    maps["truth"] = "truth"
+    if examples["truth"].any():  # real frames have none
+        maps["truth"] = "truth"
     method = best_method(regime, numbers)
     joints = "joints" if method is None else f"joints of {method}"
     titles = ["depth", *maps, "true joints" if method is None else f"joints by “{method}”"]
