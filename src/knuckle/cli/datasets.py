@@ -82,9 +82,10 @@ def check(
 def _words(report: "SplitReport") -> str:
     whole = "" if report.whole is None else f" of {report.whole:,}"
     good = report.frames - len(report.missing) - len(report.damaged)
-    lines = [
-        f"{report.split}: {report.frames:,}{whole} frames have a label, {good:,} of these an image that can be read"
-    ]
+    head = (
+        f"{report.split}: {report.frames:,}{whole} frames are listed, {good:,} of them with an image that can be read"
+    )
+    lines = [f"{head}, {report.frames - report.no_joints:,} with joints"]
     return "\n".join([*lines, *(f"  {fault}" for fault in report.faults)])
 
 
@@ -116,7 +117,7 @@ def import_(
     named on stderr; the exit code is 2 then. A killed run goes on with the same command, to the same bytes.
     """
     need("zarr", "fsspec", "scipy", "h5py", extra="data")
-    from knuckle.data.check import usual_splits
+    from knuckle.data.datasets import usual_splits
     from knuckle.pipeline.importing import ImportSettings
 
     settings = ImportSettings(centers, cube_mm, side)

@@ -30,7 +30,9 @@ def annotated_centers(dataset: Dataset) -> NDArray[np.float64]:
     high = np.where(known, labels, -np.inf).max(axis=1)
     found = np.isfinite(low) & np.isfinite(high)
     if not found.any():
-        raise DatasetError(f"{dataset.root}: no joints are known in {dataset.split}: centres must come from {LOCATE}")
+        raise DatasetError(
+            f"{dataset.root}: no joints are known in {dataset.split}: search the hand, with  --centers {LOCATE}"
+        )
     centers = np.full(low.shape, np.nan)
     np.add(low, high, out=centers, where=found)
     return centers / 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from knuckle.data.dataset import Dataset
-from knuckle.data.datasets import dataset_kind, open_dataset
+from knuckle.data.datasets import dataset_kind, open_dataset, usual_splits
 from knuckle.data.shards import work_through
 from knuckle.errors import DatasetError, DepthError
 
@@ -43,7 +43,7 @@ def check_dataset(
     workers: int = 1,
     progress: Callable[[str, int, int], None] = lambda split, done, total: None,
 ) -> list[SplitReport]:
-    """Checks the splits of a dataset, by default those whose folders are there.
+    """Checks the splits of a dataset, by default all that make up the whole.
 
     Every image is decoded; quick: only looked for. progress: called with the split, frames done, and all. Raises
     `DatasetError` for an unknown dataset or split, a folder that is not there, or one without any split.
@@ -51,20 +51,11 @@ def check_dataset(
     kind = dataset_kind(name)
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder: give the one that holds {kind.layout()}")
-    wanted = list(splits) or list(_usual_splits(kind))
+    wanted = list(splits) or list(usual_splits(name))
     reports = [_check_split(name, root, split, quick, workers, partial(progress, split)) for split in wanted]
     if not splits and not any(report.frames for report in reports):
         raise DatasetError(f"{reports[0].faults[0]}{_deeper(kind, root)}")
     return reports
-
-
-def usual_splits(name: str) -> tuple[str, ...]:
-    """The splits that make up a whole dataset."""
-    return _usual_splits(dataset_kind(name))
-
-
-def _usual_splits(kind: type[Dataset]) -> tuple[str, ...]:
-    return ("all",) if "all" in kind.splits else kind.splits
 
 
 def _check_split(
@@ -178,7 +169,7 @@ def _file(dataset: Dataset, index: int) -> str:
 def _deeper(kind: type[Dataset], root: Path) -> str:
     """A hint, where the dataset lies one folder farther down."""
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        for split in _usual_splits(kind):
+        for split in usual_splits(kind.name):
             try:
                 kind(folder, split)
             except DatasetError:

@@ -26,6 +26,12 @@ def open_dataset(name: str, root: str | Path, split: str) -> Dataset:
     return dataset_kind(name)(root, split)
 
 
+def usual_splits(name: str) -> tuple[str, ...]:
+    """The splits that make up a whole dataset. Raises `DatasetError` for an unknown name."""
+    splits = dataset_kind(name).splits
+    return ("all",) if "all" in splits else splits
+
+
 def protocol_named(name: str) -> Protocol:
     """How a dataset is evaluated, without its files; for "frames" with all of HAND21. Raises `DatasetError`."""
     dataset_kind(name)

@@ -1,6 +1,6 @@
 """Recordings of one's own: a folder of depth images, the camera, and joints where they are known.
 
-    *.png, *.npy, *.bin     depth images, in the order of their names
+    *.png, *.npy, *.bin     depth images, in the order of their names, 2.png before 10.png
     camera.json             fx, fy, cx, cy, width, height, and depth_unit_mm for the images' unit
     joints.csv              optional: file, then JOINT_x, JOINT_y, JOINT_z for any joints of HAND21 and NYU14
 
@@ -10,6 +10,7 @@ Joints are in mm, camera axes, y down; an empty cell is unknown, and so is every
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -58,7 +59,7 @@ class Frames(Dataset):
     def __init__(self, root: str | Path, split: str = "all") -> None:
         super().__init__(root, check_split(Frames, split))
         self._camera = Camera.load(self._file(CAMERA_FILE))
-        self._paths = sorted(path for path in self.root.iterdir() if path.suffix.lower() in _IMAGES)
+        self._paths = sorted((path for path in self.root.iterdir() if path.suffix.lower() in _IMAGES), key=_by_number)
         self.subjects = ()
         if not self._paths:
             raise DatasetError(f"{root}: no depth image: give the folder that holds {self.layout()}")
@@ -113,6 +114,11 @@ def write_joints(folder: str | Path, names: Sequence[str], joints: ArrayLike, or
     for name, row in zip(names, np.asarray(joints, dtype=np.float64).reshape(len(names), -1).tolist(), strict=True):
         writer.writerow([name, *("" if math.isnan(value) else f"{value:.3f}" for value in row)])
     write_whole(Path(folder) / JOINTS_FILE, text.getvalue(), DatasetError)
+
+
+def _by_number(path: Path) -> list[str | int]:
+    """What names are sorted by: numbers in them as numbers."""
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"([0-9]+)", path.name))]
 
 
 def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float32]]]:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.camera import Camera
-from knuckle.data.check import usual_splits
 from knuckle.data.dataset import Dataset
-from knuckle.data.datasets import open_dataset, protocol_named
+from knuckle.data.datasets import open_dataset, protocol_named, usual_splits
 from knuckle.data.joint_text import JointText, read_joint_text
 from knuckle.data.nyu import EVALUATED
 from knuckle.data.protocol import Form, Protocol, Subject, weighted
