@@ -36,7 +36,8 @@ ROOMS: dict[str, set[str]] = {
     "estimator": GROUND | {"networks", "judge"},
     "predictions": GROUND | {"estimator"},
     "sources": GROUND,
-    "tracking": GROUND | {"estimator"},
+    "smoothing": {"errors"},
+    "tracking": GROUND | {"estimator", "smoothing"},
     "data": GROUND,
     "synth": GROUND
     | {"compiled", "data"},  # it writes its samples into data's store, which knows nothing of where they come from
@@ -49,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     | {"synth", "data", "restoration", "segmentation", "regression", "networks", "estimator", "sources"},
     "report": GROUND | {"charts"},
     "evaluation": GROUND | {"charts", "data", "estimator"},
-    "viewer": GROUND | {"estimator", "tracking", "sources"},
+    "viewer": GROUND | {"estimator", "tracking", "smoothing", "sources"},
 }
 TOP = {"", "__main__", "cli"}  # `import knuckle` itself and the commands may know every room
 

@@ -1,6 +1,8 @@
 """The inference journey: one depth frame and its camera in, one hand out."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,9 @@ CUBE_RANGE_MM = (100.0, 500.0)
 
 CENTER_RANGE_MM = (50.0, 20_000.0)
 """Distances of a hand from the camera that any depth camera can measure."""
+
+SAME_HAND_MM = 100.0
+"""Two hands whose centres are nearer than this are one: side by side, hands are at least a palm's width apart."""
 
 SIDE_MARGIN = 0.95
 """The second side is kept for the second pass if its score is at least this share of the first's."""
@@ -100,13 +105,29 @@ class HandPoseEstimator:
         camera.check_image(frame.shape)
         if given is not None:
             return self._finish(frame, self._look(frame, CropBox(given, camera, cube_mm), sides))
-        for guess in find_centers(frame, camera):
-            view = self._look(frame, CropBox(guess, camera, cube_mm), sides)
-            closer = self._look_closer(frame, view)
-            hand = self._finish(frame, closer) if closer is not None else None
-            if hand is not None:
-                return hand
-        return None
+        return next(self._search(frame, camera, sides, cube_mm), None)
+
+    def find(
+        self,
+        depth: ArrayLike,
+        camera: Camera,
+        *,
+        count: int = 2,
+        beside: Sequence[ArrayLike] = (),
+        side: str = "auto",
+        cube_mm: float = CUBE_MM,
+    ) -> list[Hand]:
+        """As calling the estimator without a center, but up to `count` hands, the likeliest first.
+
+        beside: centres (3,) mm of hands that are known already; what lies within 100 mm of them, or of a hand that was
+        found before, is the same hand. Raises the same errors.
+        """
+        sides = _check_sides(side)
+        _check_cube(cube_mm)
+        frame = check_depth(depth)
+        camera.check_image(frame.shape)
+        known = [np.asarray(center, dtype=np.float64) for center in beside]
+        return list(islice(self._search(frame, camera, sides, cube_mm, known), count))
 
     def segment(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
         """Crops (N, 48, 48) in [-1, 1] of right hands → part probabilities (N, 21, 48, 48), channel 0 = not hand."""
@@ -122,6 +143,27 @@ class HandPoseEstimator:
         """
         joints, spread = self._regression.run(depth=crops[:, None], probabilities=probabilities)
         return joints, spread
+
+    def _search(
+        self,
+        frame: NDArray[np.float32],
+        camera: Camera,
+        sides: tuple[str, ...],
+        cube_mm: float,
+        known: Sequence[NDArray[np.float64]] = (),
+    ) -> Iterator[Hand]:
+        """Hands, each another one than those before it and those known."""
+        taken = list(known)
+        for guess in find_centers(frame, camera):
+            if _is_near(guess, taken):
+                continue
+            closer = self._look_closer(frame, self._look(frame, CropBox(guess, camera, cube_mm), sides))
+            if closer is None or _is_near(closer.box.center, taken):
+                continue
+            hand = self._finish(frame, closer)
+            if hand is not None:
+                taken.append(closer.box.center)
+                yield hand
 
     def _look(self, frame: NDArray[np.float32], box: CropBox, sides: tuple[str, ...]) -> _View:
         """Segments one cube under each side."""
@@ -173,6 +215,10 @@ def _mirror_left(arrays: NDArray[np.float32], sides: tuple[str, ...]) -> NDArray
     mirrored = arrays.copy()
     mirrored[left] = arrays[left][..., ::-1]
     return mirrored
+
+
+def _is_near(center: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> bool:
+    return any(np.linalg.norm(center - other) < SAME_HAND_MM for other in others)
 
 
 def _check_sides(side: str) -> tuple[str, ...]:

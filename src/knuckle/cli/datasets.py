@@ -61,6 +61,7 @@ def check(
 
     The exit code is 2 if anything is wrong.
     """
+    need("zarr", "fsspec", extra="data")
     import os
 
     from knuckle.data.check import check_dataset
