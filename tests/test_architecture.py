@@ -37,6 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "predictions": GROUND | {"estimator"},
     "sources": GROUND,
     "smoothing": {"errors"},
+    "video": {"errors", "draw"},
     "tracking": GROUND | {"estimator", "smoothing"},
     "data": GROUND,
     "synth": GROUND
