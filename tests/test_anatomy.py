@@ -1,8 +1,11 @@
 """The names and orders that files and users rely on, written out."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from knuckle import anatomy
+from knuckle.synth.pose import joints14
 
 MEDIAPIPE = """
     wrist thumb_cmc thumb_mcp thumb_ip thumb_tip index_mcp index_pip index_dip index_tip middle_mcp middle_pip
@@ -26,6 +29,18 @@ def test_nyu14_ends_with_both_wrists_and_the_palm() -> None:
     assert len(set(anatomy.NYU14)) == 14
     assert anatomy.NYU14[-3:] == ("wrist_ulnar", "wrist_radial", "palm")
     assert set(anatomy.NYU14[:11]) <= set(anatomy.HAND21)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_nyu14_are_weighted_sums_of_the_21(seed: int) -> None:
+    joints = np.random.default_rng(seed).normal(size=(21, 3)) * 300 + [0, 0, 600]
+    np.testing.assert_allclose(anatomy.NYU14_FROM_HAND21 @ joints, joints14(joints), rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(anatomy.NYU14_FROM_HAND21.sum(axis=1), 1)
+
+
+def test_joints_that_both_have_are_the_same() -> None:
+    for name, weights in zip(anatomy.NYU14[:11], anatomy.NYU14_FROM_HAND21[:11], strict=True):
+        assert weights.nonzero()[0].tolist() == [anatomy.HAND21.index(name)]
 
 
 def test_bones_are_a_tree_that_leaves_the_wrist_once_a_finger() -> None:

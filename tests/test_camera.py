@@ -149,3 +149,6 @@ def test_a_camera_file_that_cannot_be_opened(tmp_path: Path, name: str) -> None:
 def test_a_camera_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match="cannot write"):
         CAMERA.save(tmp_path / "nowhere" / "camera.json")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CameraError, match="cannot write"):
+        CAMERA.save(tmp_path / "file" / "camera.json")

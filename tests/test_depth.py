@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from knuckle import depth as depth_module
 from knuckle.depth import check_depth, read_depth, write_depth
+from knuckle.depth.msra import decode_bin, encode_bin
 from knuckle.errors import DepthError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -261,6 +262,12 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_what_lies_under_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DepthError, match=r"file.frame\.png: cannot write"):
+        write_depth(tmp_path / "file" / "frame.png", FLOATS)
+
+
 def test_check_depth_hands_back_float32_as_it_is() -> None:
     assert check_depth(FLOATS) is FLOATS
     assert check_depth(STEPS.tolist()).dtype == np.float32
@@ -292,6 +299,92 @@ def test_the_range_check_is_the_median_of_the_measurements(depth: NDArray[np.flo
             check_depth(depth)
 
 
+def msra_bin(*header: int, values: NDArray[Any]) -> bytes:
+    """width, height, left, top, right, bottom, and the window's mm."""
+    return struct.pack("<6i", *header) + values.astype("<f4").tobytes()
+
+
+windows = st.tuples(*[st.integers(1, 12)] * 2).flatmap(
+    lambda size: st.tuples(
+        st.just(size), *[st.lists(st.integers(0, end), min_size=2, max_size=2, unique=True) for end in size]
+    )
+)
+
+
+@given(windows, st.integers(0, 2**32 - 1))
+def test_windows_of_bin_return(shape: tuple[tuple[int, int], list[int], list[int]], seed: int) -> None:
+    (width, height), (left, right), (top, bottom) = shape[0], sorted(shape[1]), sorted(shape[2])
+    depth = np.random.default_rng(seed).uniform(0, 2000, (height, width)).astype(np.float32)
+    data = encode_bin(depth, (left, top, right, bottom))
+    assert data == msra_bin(width, height, left, top, right, bottom, values=depth[top:bottom, left:right])
+    found = decode_bin(data, "a.bin")
+    for row in range(height):
+        for column in range(width):
+            inside = top <= row < bottom and left <= column < right
+            assert found[row, column] == (depth[row, column] if inside else 0)
+
+
+@pytest.mark.parametrize("name", ["frame.bin", "000000_depth.bin", "FRAME.BIN"])
+def test_bin_is_in_millimetres_whatever_the_unit(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(msra_bin(5, 4, 1, 2, 4, 4, values=np.array([[500, 501.5, 502], [0, 600, 601]])))
+    expected = np.zeros((4, 5))
+    expected[2:, 1:4] = [[500, 501.5, 502], [0, 600, 601]]
+    for unit in (None, 0.125):
+        depth = read_depth(tmp_path / name, unit)
+        assert depth.dtype == np.float32
+        assert depth.tolist() == expected.tolist()
+
+
+ONES = np.full((2, 2), 500)
+BAD_BIN: dict[str, tuple[bytes, str]] = {
+    "empty file": (b"", "the file is empty"),
+    "half a header": (msra_bin(4, 4, 0, 0, 2, 2, values=ONES)[:23], "ends within its header"),
+    "a header alone": (msra_bin(4, 4, 0, 0, 2, 2, values=ONES)[:24], "it has 24 bytes, not 40"),
+    "a byte short": (msra_bin(4, 4, 0, 0, 2, 2, values=ONES)[:-1], "it has 39 bytes, not 40"),
+    "a byte more": (msra_bin(4, 4, 0, 0, 2, 2, values=ONES) + b"x", "it has 41 bytes, not 40"),
+    "no window": (msra_bin(4, 4, 2, 0, 2, 2, values=ONES[:0]), "its window 2, 0 to 2, 2 is none of 4 x 4 px"),
+    "a window inside out": (msra_bin(4, 4, 3, 3, 1, 1, values=ONES), "its window"),
+    "a window to the left": (msra_bin(4, 4, -1, 0, 1, 2, values=ONES), "its window -1, 0 to 1, 2"),
+    "a window to the right": (msra_bin(4, 4, 3, 0, 5, 2, values=ONES), "its window"),
+    "a window below": (msra_bin(4, 4, 0, 3, 2, 5, values=ONES), "its window"),
+    "no width": (msra_bin(0, 4, 0, 0, 2, 2, values=ONES), "an image of 0 x 4 px"),
+    "a negative height": (msra_bin(4, -4, 0, 0, 2, 2, values=ONES), "an image of 4 x -4 px"),
+    "huge": (msra_bin(2**31 - 1, 2**31 - 1, 0, 0, 2, 2, values=ONES), "an image of 2147483647"),
+    "NaN": (msra_bin(4, 4, 0, 0, 2, 2, values=np.array([[np.nan, 500], [500, 500]])), "1 NaN of 16 depth values"),
+    "infinity": (msra_bin(4, 4, 0, 0, 2, 2, values=np.array([[np.inf, 500], [500, 500]])), "1 infinite of 16"),
+    "negative": (msra_bin(4, 4, 0, 0, 2, 2, values=-ONES), "4 negative of 16 depth values"),
+    "nothing measured": (msra_bin(4, 4, 0, 0, 2, 2, values=ONES * 0), "no measurement at all"),
+    "metres": (msra_bin(4, 4, 0, 0, 2, 2, values=ONES / 1000), "give depth in millimetres"),
+    "text": (b"hello, this is a text of some length\n", "an image of"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), BAD_BIN.values(), ids=BAD_BIN.keys())
+def test_bad_bin(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "frame.bin"
+    path.write_bytes(data)
+    with pytest.raises(DepthError) as caught:
+        read_depth(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bin_is_known_by_its_name_alone(frame_path: Path) -> None:
+    frame_path.write_bytes(msra_bin(4, 4, 0, 0, 2, 2, values=ONES))
+    with pytest.raises(DepthError, match="not a depth image"):
+        read_depth(frame_path)
+    png_named_bin = frame_path.with_suffix(".bin")
+    png_named_bin.write_bytes(GOOD["16-bit PNG"])
+    assert (read_depth(png_named_bin) == STEPS).all()
+
+
+@pytest.mark.parametrize("window", [(0, 0, 41, 30), (0, 0, 40, 31), (-1, 0, 5, 5), (5, 0, 5, 5), (0, 9, 5, 8)])
+def test_a_window_outside_of_the_image_is_not_written(window: tuple[int, int, int, int]) -> None:
+    with pytest.raises(DepthError, match="is none of 40 x 30 px"):
+        encode_bin(FLOATS, window)
+
+
 def read_or_refuse(path: Path, data: bytes) -> None:
     """Anything but an array or a `DepthError` is a failure."""
     path.write_bytes(data)
@@ -321,6 +414,12 @@ def test_flipped_bits(tmp_path_factory: pytest.TempPathFactory, kind: str, flips
     for place, bit in flips:
         data[place % min(len(data), 400)] ^= 1 << bit  # headers and the first pixels: there is more to break
     read_or_refuse(tmp_path_factory.getbasetemp() / "flipped", bytes(data))
+
+
+@settings(max_examples=200)
+@given(st.lists(st.integers(-2, 6), min_size=6, max_size=6), st.binary(max_size=150))
+def test_random_bin(tmp_path_factory: pytest.TempPathFactory, header: list[int], rest: bytes) -> None:
+    read_or_refuse(tmp_path_factory.getbasetemp() / "random.bin", struct.pack("<6i", *header) + rest)
 
 
 @settings(max_examples=200)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -118,7 +119,8 @@ class Camera:
             partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
             partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # nor, under a file instead of a folder, can it be sought
+                partial.unlink()
             raise CameraError(f"{path}: cannot write the camera file ({error.strerror})") from None
 
 

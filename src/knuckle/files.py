@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from knuckle.errors import KnuckleError, SettingsError
@@ -20,4 +21,5 @@ def write_whole(path: str | Path, data: bytes | str, error: type[KnuckleError] =
     except OSError as fault:
         raise error(f"{path}: cannot write ({fault.strerror})") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # under a file instead of a folder, or with too long a name, it cannot even be sought
+            partial.unlink()

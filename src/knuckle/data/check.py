@@ -90,6 +90,7 @@ def _damaged(
     name: str, root: Path, dataset: Dataset, workers: int, progress: Callable[[int, int], None]
 ) -> list[tuple[int, str]]:
     """Frames that are there and cannot be read, with the reason."""
+    _opened.clear()  # what was read before may have been mended since
     found: list[tuple[int, str]] = []
     total, done = len(dataset), 0
 
@@ -163,7 +164,8 @@ def _ranges(dataset: Dataset, indices: list[int], most: int = 3) -> str:
 
 
 def _file(dataset: Dataset, index: int) -> str:
-    return str(dataset.path(index).relative_to(dataset.root))
+    path = dataset.path(index)
+    return str(path.relative_to(dataset.root) if path.is_relative_to(dataset.root) else path)  # labels may name any
 
 
 def _deeper(kind: type[Dataset], root: Path) -> str:

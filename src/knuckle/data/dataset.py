@@ -17,6 +17,9 @@ from knuckle.data.protocol import Protocol, Subject, weighted
 from knuckle.depth import read_depth
 from knuckle.errors import DatasetError, DepthError
 
+FARTHEST = 1e6
+"""Pixels, or mm: beyond that lies no joint, but damage."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -130,6 +133,14 @@ class Dataset(ABC):
         if not path.is_file():
             raise DatasetError(f"{path}: missing: give the folder that holds {self.layout()}, unpacked whole")
         return path
+
+
+def check_places(path: Path, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns a file's joints (N, J, 3) if each is NaN or can be a place. Raises `DatasetError` if one cannot."""
+    wrong = np.flatnonzero((np.abs(values) > FARTHEST).any(axis=(1, 2)))
+    if wrong.size:
+        raise DatasetError(f"{path}: frame {wrong[0] + 1} of its {len(values)} has a joint at infinity: copy it again")
+    return values
 
 
 def check_split(dataset: type[Dataset], split: str) -> str:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from knuckle.anatomy import BONES, HAND21, NYU14, NYU14_FROM_HAND21
 from knuckle.camera import Camera
 from knuckle.crop import CUBE_MM
-from knuckle.data.dataset import Dataset, check_split
+from knuckle.data.dataset import FARTHEST, Dataset, check_split
 from knuckle.data.joint_text import read_lines
 from knuckle.data.protocol import Protocol, picked, weighted
 from knuckle.errors import DatasetError
@@ -108,22 +108,27 @@ def write_joints(folder: str | Path, names: Sequence[str], joints: ArrayLike, or
 
     It appears whole or not at all. Raises `DatasetError` if it cannot be written.
     """
+    rows = np.asarray(joints, dtype=np.float64).reshape(-1, 3 * len(order))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", *(f"{joint}_{axis}" for joint in order for axis in _AXES)])
-    for name, row in zip(names, np.asarray(joints, dtype=np.float64).reshape(len(names), -1).tolist(), strict=True):
+    for name, row in zip(names, rows.tolist(), strict=True):
         writer.writerow([name, *("" if math.isnan(value) else f"{value:.3f}" for value in row)])
     write_whole(Path(folder) / JOINTS_FILE, text.getvalue(), DatasetError)
 
 
-def _by_number(path: Path) -> list[str | int]:
-    """What names are sorted by: numbers in them as numbers."""
-    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"([0-9]+)", path.name))]
+def _by_number(path: Path) -> tuple[list[str | int], str]:
+    """What names are sorted by: numbers in them as numbers, then the name, which tells 1.png and 01.png apart."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name
 
 
 def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float32]]]:
     """Names of the joints, and (J, 3) mm of every file that has a line."""
-    rows = list(csv.reader(read_lines(path)))
+    try:
+        rows = list(csv.reader(read_lines(path)))
+    except csv.Error as error:
+        raise DatasetError(f"{path}: not a table ({error}): write it as comma-separated values") from None
     joints = _header(path, rows[0] if rows else [])
     found: dict[str, NDArray[np.float32]] = {}
     for number, row in enumerate(rows[1:], start=2):
@@ -151,9 +156,9 @@ def _header(path: Path, cells: list[str]) -> tuple[str, ...]:
 
 def _place(path: Path, number: int, cells: list[str]) -> NDArray[np.float32]:
     try:
-        values = np.array([float(cell) if cell.strip() else math.nan for cell in cells], dtype=np.float32)
+        values = np.array([float(cell) if cell.strip() else math.nan for cell in cells])
     except ValueError as error:
         raise DatasetError(f"{path}: line {number}: {error}") from None
-    if np.isinf(values).any():
+    if (np.abs(values) > FARTHEST).any():
         raise DatasetError(f"{path}: line {number} holds an infinite number: leave a cell empty where it is unknown")
-    return values.reshape(-1, 3)
+    return values.reshape(-1, 3).astype(np.float32)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import BONES, FINGERS, HAND21
 from knuckle.camera import Camera
-from knuckle.data.dataset import Dataset, check_split
+from knuckle.data.dataset import Dataset, check_places, check_split
 from knuckle.data.joint_text import read_joint_text, read_lines
 from knuckle.data.protocol import Protocol, picked, weighted
 from knuckle.errors import DatasetError
@@ -62,7 +62,7 @@ class Hands17(Dataset):
             text = read_joint_text(file, len(JOINTS))
             if text.names is None:
                 raise DatasetError(f"{file}: its lines do not begin with an image's name: download it again")
-            self._names, self.labels = list(text.names), text.values.astype(np.float32)
+            self._names, self.labels = list(text.names), check_places(file, text.values).astype(np.float32)
         else:
             file = self._file("frame", "BoundingBox.txt")
             self._names = [(line.split() or [""])[0] for line in read_lines(file)]

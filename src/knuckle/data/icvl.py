@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import FINGERS, HAND21
 from knuckle.camera import Camera
-from knuckle.data.dataset import Dataset, check_split
+from knuckle.data.dataset import Dataset, check_places, check_split
 from knuckle.data.joint_text import read_joint_text
 from knuckle.data.protocol import PALM, Protocol, Subject, picked, weighted
 from knuckle.errors import DatasetError
@@ -71,7 +71,7 @@ class Icvl(Dataset):
             if text.names is None:
                 raise DatasetError(f"{text.path}: its lines do not begin with an image's path: download it again")
         self._names = [name for text in texts for name in text.names or ()]
-        values = np.concatenate([text.values for text in texts])
+        values = np.concatenate([check_places(text.path, text.values) for text in texts])
         placed = PROTOCOL.to_mm(values, "uvd")
         placed[values[..., 2] <= 0] = np.nan
         self.labels = placed.astype(np.float32)

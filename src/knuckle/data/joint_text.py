@@ -50,13 +50,15 @@ def parse_joint_lines(
     if not lines:
         raise DatasetError(f"{path}: holds no frame")
     for number, line in enumerate(lines, start=first):
-        if not line or line.isspace():
+        if not line.replace(",", " ").strip():
             raise DatasetError(f"{path}: line {number} is empty: a frame without an answer is a line of nan")
     names = None
     if not _is_number(_fields(lines[0])[0]):
         split = [line.replace(",", " ").split(maxsplit=1) for line in lines]
-        names = tuple(parts[0] for parts in split)
-        lines = [parts[1] if len(parts) > 1 else "" for parts in split]
+        bare = next((number for number, parts in enumerate(split, start=first) if len(parts) == 1), None)
+        if bare is not None:
+            raise DatasetError(f"{path}: line {bare} is a word without numbers: a frame without an answer is nan")
+        names, lines = tuple(name for name, _ in split), [rest for _, rest in split]
     numbers = _numbers(path, lines, first)
     taken = {joints: range(joints), **(others or {})}
     if numbers.shape[1] % 3 or numbers.shape[1] // 3 not in taken:

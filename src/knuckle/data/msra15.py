@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import BONES, HAND21
 from knuckle.camera import Camera
-from knuckle.data.dataset import Dataset, check_split
+from knuckle.data.dataset import Dataset, check_places, check_split
 from knuckle.data.joint_text import parse_joint_lines, read_lines
 from knuckle.data.protocol import Protocol, Subject, picked, weighted
 from knuckle.errors import DatasetError
@@ -108,4 +108,4 @@ def _read_joints(path: Path) -> NDArray[np.float64]:
         raise DatasetError(f"{path}: must begin with the number of its frames: download it again")
     if int(lines[0]) != len(lines) - 1:
         raise DatasetError(f"{path}: says {int(lines[0])} frames and has {len(lines) - 1} lines: download it again")
-    return parse_joint_lines(path, lines[1:], len(JOINTS), first=2).values
+    return check_places(path, parse_joint_lines(path, lines[1:], len(JOINTS), first=2).values)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from knuckle.anatomy import HAND21, NYU14, NYU14_FROM_HAND21
 from knuckle.camera import Camera
-from knuckle.data.dataset import Dataset, check_split
+from knuckle.data.dataset import Dataset, check_places, check_split
 from knuckle.data.matlab import read_matlab
 from knuckle.data.protocol import Protocol, Subject, weighted
 from knuckle.errors import DatasetError
@@ -60,7 +60,7 @@ class Nyu(Dataset):
         joints = read_matlab(file, "joint_uvd", first=0)
         if joints.ndim != 3 or joints.shape[1:] != (36, 3) or not len(joints):
             raise DatasetError(f"{file}: joint_uvd has shape {joints.shape} a view, not (frames, 36, 3)")
-        placed = PROTOCOL.to_mm(joints, "uvd")  # (N, 36, 3) mm
+        placed = PROTOCOL.to_mm(check_places(file, joints), "uvd")  # (N, 36, 3) mm
         placed[joints[..., 2] <= 0] = np.nan  # no depth, no place
         self._all36 = placed.astype(np.float32)
         self.labels = self._all36[:, EVALUATED]

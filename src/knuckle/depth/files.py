@@ -6,6 +6,7 @@ wrong with a file ends in one `DepthError`.
 
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -36,7 +37,7 @@ def read_depth(path: str | Path, unit_mm: float | None = None) -> NDArray[np.flo
         steps = png.decode_png(data, path)
     elif data.startswith(npy.SIGNATURE):
         steps = npy.decode_npy(data, path)
-    elif Path(path).suffix == msra.SUFFIX and data:
+    elif Path(path).suffix.lower() == msra.SUFFIX and data:
         return check_depth(msra.decode_bin(data, path), path)
     else:
         raise DepthError(f"{path}: not a depth image; {WANTED}" if data else f"{path}: the file is empty")
@@ -64,7 +65,8 @@ def write_depth(path: str | Path, depth: ArrayLike, unit_mm: float = 1.0) -> Non
         partial.write_bytes(encoded.tobytes())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # nor, under a file instead of a folder, can it be sought
+            partial.unlink()
         raise DepthError(f"{path}: cannot write the depth image ({error.strerror})") from None
 
 

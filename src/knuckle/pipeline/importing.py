@@ -5,6 +5,7 @@ frame's: nothing in the cube, joints and centre NaN. Parts are 0 throughout: nob
 """
 
 import hashlib
+import uuid
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,7 @@ class _Job:
     root: Path
     split: str
     settings: ImportSettings
+    call: str  # of `import_split`: files may have changed since another one
 
 
 def import_split(
@@ -70,7 +72,7 @@ def import_split(
     """
     settings = settings or ImportSettings()
     _check(settings)
-    job = _Job(dataset, Path(root).absolute(), split, settings)
+    job = _Job(dataset, Path(root).absolute(), split, settings, uuid.uuid4().hex)
     opened = open_dataset(dataset, job.root, split)
     centers = centers_of(opened, settings)
     _refuse_missing(opened)
