@@ -62,7 +62,7 @@ def _table(scores: Mapping[str, Score], persons: list[str]) -> str:
         lines.append(
             _row(
                 [
-                    method_name(name) + (f" ({score.missing:,} frames missing)" if score.missing else ""),
+                    method_name(name) + (f" ({score.missing:,} of {score.frames:,} missing)" if score.missing else ""),
                     f"{score.mean_3d:.2f}",
                     f"{low:.2f} – {high:.2f}",
                     f"{score.mean_2d:.2f}",
