@@ -336,3 +336,42 @@ def test_demo_with_the_shipped_networks(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(list(FRAMES.glob("*.png"))) == out.count(" hand at ")
     assert out.count("thumb_tip") == 1
     assert cv2.imread(str(tmp_path / "picture.png")).std() > 10
+
+
+def test_predict_writes_a_video_of_a_sequence(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [tmp_path / f"{index}.png" for index in range(4)]
+    for index, frame in enumerate(frames):
+        write_depth(frame, hand_frame(x=20 * index), 0.5)
+    frames.insert(2, folder / "empty.png")
+    frames.insert(1, tmp_path / "torn.png")
+    frames[1].write_bytes(b"torn")
+    assert main(arguments(folder, *frames, side="right", video=tmp_path / "out.mp4", fps=10)) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == f"wrote {tmp_path / 'out.mp4'}"
+    assert [line for line in err.splitlines() if "torn.png" in line]
+    film = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    shape = (film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT), film.get(cv2.CAP_PROP_FPS))
+    assert shape == (1920, 480, 10)
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 5  # the torn one is left out
+
+
+def test_predict_with_a_video_follows_the_hand(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[int] = []
+    plain = inference.HandPoseEstimator.find
+    monkeypatch.setattr(
+        inference.HandPoseEstimator, "find", lambda *given, **options: searches.append(1) or plain(*given, **options)
+    )
+    frames = [folder / "hand.png"] * 3
+    assert main(arguments(folder, *frames, side="right", video=tmp_path / "out.mp4")) == 0
+    assert len(searches) == 1
+    assert capsys.readouterr().out.count("right hand at") == 3
+
+
+def test_a_video_that_cannot_be_written_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for video, says in ((tmp_path / "out.avi", "must end in .mp4"), (tmp_path / "none" / "out.mp4", "no such folder")):
+        assert main(arguments(folder, folder / "hand.png", video=video)) == 2
+        assert says in capsys.readouterr().err

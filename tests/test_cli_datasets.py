@@ -69,6 +69,10 @@ def test_check_can_look_without_decoding(nyu: Path, capsys: pytest.CaptureFixtur
 def test_a_wrong_folder_is_refused(nyu: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, (line,) = run(capsys, "data", "check", nyu.parent / "none", "--dataset", "nyu", code=2)
     assert "none: no such folder" in line
+    (nyu.parent / "nyu.zip").write_bytes(b"PK")
+    for command in (["check"], ["import", "--out", nyu.parent / "out.zarr"]):
+        _, (line,) = run(capsys, "data", *command, nyu.parent / "nyu.zip", "--dataset", "nyu", code=2)
+        assert "nyu.zip: a file: unpack it" in line
     _, (line,) = run(capsys, "data", "check", nyu.parent, "--dataset", "nyu", code=2)
     assert f"it seems to lie in {nyu}" in line
 
@@ -145,9 +149,9 @@ def test_predict_writes_a_line_for_each_frame(
     ("options", "says"),
     [
         (["--dataset", "frames"], "with  --out"),
-        (["--dataset", "frames", "--out", "x.txt", "--json"], "--json: a dataset decides it"),
-        (["--dataset", "frames", "--out", "x.txt", "--camera", "c.json"], "--camera: a dataset decides it"),
-        (["--dataset", "frames", "--out", "x.txt", "--center", "0,0,600"], "--center: a dataset decides it"),
+        (["--dataset", "frames", "--out", "x.txt", "--json"], "--json: not with a dataset"),
+        (["--dataset", "frames", "--out", "x.txt", "--camera", "c.json"], "--camera: not with a dataset"),
+        (["--dataset", "frames", "--out", "x.txt", "--center", "0,0,600"], "--center: not with a dataset"),
         (["--centers", "annotation", "--camera", "c.json"], "--centers: only a dataset has it"),
         ([], "camera is missing"),
         (["--dataset", "frames", "--out", "x.txt", "--centers", "annotation"], "no joints are known"),

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from knuckle.camera import Camera
-from knuckle.synth.frame import render_frame
+from knuckle.synth.frame import render_frame, render_scene
 from knuckle.synth.hands import HandModel
+from knuckle.synth.prior import PROTOTYPES
 
 CAMERA = Camera(fx=300, fy=300, cx=159.5, cy=119.5, width=320, height=240)
 
@@ -27,3 +28,10 @@ def test_fingers_of_an_upright_right_hand_point_up_with_the_thumb_to_the_right(s
     wrist, index, middle_tip, pinky = frame.joints[[0, 5, 12, 17]]
     assert middle_tip[1] < wrist[1] - 100
     assert index[0] > pinky[0]
+
+
+def test_a_gesture_may_be_given_by_its_angles(soma: HandModel) -> None:
+    where = (0.0, 0.0, 600.0), (0.0, 0.0, 0.0)
+    named, given, other = (render_scene(soma, CAMERA, it, *where)[2] for it in ("vee", PROTOTYPES["vee"], "fist"))
+    np.testing.assert_array_equal(named, given)
+    assert np.abs(named - other).max() > 20

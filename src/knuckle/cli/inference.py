@@ -1,9 +1,9 @@
 """Commands that find hands: they need the light install only."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,15 @@ from knuckle.cli.output import complain, refuse_given, say
 from knuckle.crop import CUBE_MM
 from knuckle.depth import read_depth
 from knuckle.errors import CameraError, DepthError, SettingsError
-from knuckle.estimator import HandPoseEstimator
+from knuckle.estimator import Hand, HandPoseEstimator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from knuckle.video import VideoFile
 
 FRAMES = Path(__file__).parent.parent / "frames"
 """Folder of the frames that come with the package, for `knuckle demo`."""
@@ -86,6 +94,13 @@ def predict(
             help="Folder for a picture of each frame, NAME-hand.png, and predictions.jsonl. With --dataset: text."
         ),
     ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(
+            help="Video to write, .mp4: depth, parts, skeleton. The frames are then a sequence: it is followed."
+        ),
+    ] = None,
+    fps: Annotated[float, typer.Option(help="Frames a second, with --video.")] = 30.0,
     weights: Weights = None,
     dataset: Annotated[Name | None, typer.Option(help="Predict a whole split of this dataset.")] = None,
     split: Annotated[str | None, typer.Option(help="Of the dataset; by default what is tested on.")] = None,
@@ -113,40 +128,88 @@ def predict(
     knuckle evaluate and the field's evaluators read it; a frame without a hand is a line of nan.
     """
     if dataset is not None:
-        refuse_given(context, ("camera", "unit_mm", "center", "as_json"), "a dataset decides it")
+        refuse_given(context, ("camera", "unit_mm", "center", "as_json", "video", "fps"), "not with a dataset")
         predict_into(
             frames, dataset, split, centers, form, "right" if side == Side.auto else side, cube_mm, out, weights
         )
         return
     refuse_given(context, ("split", "centers", "form"), "only a dataset has it")
+    if video is None:
+        refuse_given(context, ("fps",), "only a video has it")
     if camera is None:
         raise SettingsError("camera is missing: give the intrinsics with  --camera camera.json")
-    from knuckle.draw import hand_picture, write_image
-    from knuckle.predictions import joint_table, picture_paths, records_file, summary, to_record
+    from knuckle.predictions import picture_paths, records_file
+    from knuckle.video import VideoFile
 
     intrinsics = Camera.load(camera)
     unit = intrinsics.depth_unit_mm if unit_mm is None else unit_mm
     place = None if center is None else _parse_center(center)
-    pictures = [] if out is None else picture_paths(frames, out)
-    estimator = HandPoseEstimator(weights)
+    pictures = None if out is None else picture_paths(frames, out)
+    find = _finder(HandPoseEstimator(weights), intrinsics, place, side, cube_mm, None if video is None else fps)
     bad = 0
-    with nullcontext() if out is None else records_file(out) as records:
+    with ExitStack() as files:
+        records = None if out is None else files.enter_context(records_file(out))
+        film = None if video is None else files.enter_context(VideoFile(video, fps))
         for index, frame in enumerate(frames):
             try:
                 depth = read_depth(frame, unit)
-                hand = estimator(depth, intrinsics, center=place, side=side, cube_mm=cube_mm)
+                hand = find(depth, index)
             except (DepthError, CameraError) as error:
                 complain(str(error) if str(frame) in str(error) else f"{frame}: {error}")
                 bad += 1
                 continue
-            if records is not None:
-                records.write(to_record(frame, hand) + "\n")
-                write_image(pictures[index], hand_picture(depth, hand))
-            say(to_record(frame, hand) if as_json else summary(str(frame), hand))
-            if hand is not None and len(frames) == 1 and not as_json:
-                say(joint_table(hand))
+            _keep(frame, depth, hand, records, None if pictures is None else pictures[index], film)
+            _tell(frame, hand, as_json, alone=len(frames) == 1)
+    if video is not None and not as_json:
+        say(f"wrote {video}")
     if bad:
         raise typer.Exit(2)
+
+
+def _finder(
+    estimator: HandPoseEstimator,
+    camera: Camera,
+    center: list[float] | None,
+    side: str,
+    cube_mm: float,
+    fps: float | None,
+) -> "Callable[[NDArray[np.float32], int], Hand | None]":
+    """What finds the hand in a frame and its number: each frame by itself, or, with a rate, as a sequence."""
+    from knuckle.tracking import HandTracker, TrackingSettings
+
+    if fps is None or center is not None:
+        return lambda depth, index: estimator(depth, camera, center=center, side=side, cube_mm=cube_mm)
+    tracker = HandTracker(estimator, TrackingSettings(side=side, cube_mm=cube_mm, smoothing=None))
+    return lambda depth, index: next((found.hand for found in tracker(depth, camera, index / fps)), None)
+
+
+def _keep(
+    frame: Path,
+    depth: "NDArray[np.float32]",
+    hand: "Hand | None",
+    records: "IO[str] | None",
+    picture: Path | None,
+    film: "VideoFile | None",
+) -> None:
+    """Writes what is asked for of a frame."""
+    from knuckle.draw import hand_picture, write_image
+    from knuckle.predictions import to_record
+    from knuckle.video import panels
+
+    if records is not None and picture is not None:
+        records.write(to_record(frame, hand) + "\n")
+        write_image(picture, hand_picture(depth, hand))
+    if film is not None:
+        film.write(panels(depth, [] if hand is None else [hand]))
+
+
+def _tell(frame: Path, hand: "Hand | None", as_json: bool, alone: bool) -> None:
+    """Prints the result of a frame."""
+    from knuckle.predictions import joint_table, summary, to_record
+
+    say(to_record(frame, hand) if as_json else summary(str(frame), hand))
+    if hand is not None and alone and not as_json:
+        say(joint_table(hand))
 
 
 def _parse_center(text: str) -> list[float]:

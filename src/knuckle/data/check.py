@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from knuckle.data.dataset import Dataset
+from knuckle.data.dataset import Dataset, require_folder
 from knuckle.data.datasets import dataset_kind, open_dataset, usual_splits
 from knuckle.data.shards import work_through
 from knuckle.errors import DatasetError, DepthError
@@ -49,8 +49,7 @@ def check_dataset(
     `DatasetError` for an unknown dataset or split, a folder that is not there, or one without any split.
     """
     kind = dataset_kind(name)
-    if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder: give the one that holds {kind.layout()}")
+    require_folder(root, kind.layout())
     wanted = list(splits) or list(usual_splits(name))
     reports = [_check_split(name, root, split, quick, workers, partial(progress, split)) for split in wanted]
     if not splits and not any(report.frames for report in reports):

@@ -54,9 +54,7 @@ class Dataset(ABC):
     subjects: tuple[Subject, ...]
 
     def __init__(self, root: str | Path, split: str) -> None:
-        self.root, self.split = Path(root), split
-        if not self.root.is_dir():
-            raise DatasetError(f"{root}: no such folder: give the one that holds {self.layout()}")
+        self.root, self.split = require_folder(Path(root), self.layout()), split
 
     @classmethod
     @abstractmethod
@@ -133,6 +131,15 @@ class Dataset(ABC):
         if not path.is_file():
             raise DatasetError(f"{path}: missing: give the folder that holds {self.layout()}, unpacked whole")
         return path
+
+
+def require_folder(root: Path, layout: str) -> Path:
+    """Returns the folder of a dataset. Raises `DatasetError`, with what it should hold, if there is none."""
+    if root.is_file():
+        raise DatasetError(f"{root}: a file: unpack it, and give the folder that holds {layout}")
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder: give the one that holds {layout}")
+    return root
 
 
 def check_places(path: Path, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -43,20 +43,21 @@ def render_frame(
 def render_scene(
     model: HandModel,
     camera: Camera,
-    gesture: str,
+    gesture: str | NDArray[np.float64],
     place: tuple[float, float, float],
     turn: tuple[float, float, float],
     person_mm: float = 1050.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.float64]]:
-    """One right hand in a gesture of `pose.PROTOTYPES`, in front of head, body and wall, without a sensor's noise.
+    """One right hand in front of head, body and wall, without a sensor's noise.
 
-    place: middle of the points about which the bones turn, mm; turn: pitch, yaw, roll in degrees from a hand held
-    upright, palm to the camera; person_mm: distance of the head. Returns depth (H, W) mm, parts (H, W) and joints
-    (21, 3) mm.
+    gesture: one of `prior.PROTOTYPES`, or the angles (23,) of `anatomy.POSE` in degrees; place: middle of the points
+    about which the bones turn, mm; turn: pitch, yaw, roll in degrees from a hand held upright, palm to the camera;
+    person_mm: distance of the head. Returns depth (H, W) mm, parts (H, W) and joints (21, 3) mm.
     """
     vertices, joints, tips = model.shaped(np.zeros(model.asset.shapes.shape[1]), 1.0)
     stretch = np.ones(BONES)
-    bones = pose_bones(model, joints, tips, PROTOTYPES[gesture], stretch, stretch)
+    pose = PROTOTYPES[gesture] if isinstance(gesture, str) else gesture
+    bones = pose_bones(model, joints, tips, pose, stretch, stretch)
     upright = np.stack([np.cross(model.distal, model.palmar), -model.distal, -model.palmar])
     rotation, middle = euler(*turn) @ upright, bones.chain.mean(axis=0)
     points = (skin(vertices, *model.skinning, bones.maps) - middle) @ rotation.T + place
