@@ -13,7 +13,8 @@ from knuckle.errors import SettingsError
 class OneEuroSettings:
     """Cutoff frequency of a joint at rest, Hz; how much it rises with speed, Hz per mm/s; cutoff of the speed, Hz.
 
-    The defaults were chosen on a rendered hand that moves (`docs/live.md`). Raises `SettingsError` for values that no
+    The defaults were chosen on a rendered hand that moves, for a third of the jitter at half a millimetre's lag
+    (`docs/live.md`). Raises `SettingsError` for values that no
     filter has.
     """
 

@@ -4,16 +4,17 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from knuckle.anatomy import NYU14_FROM_HAND21
+from knuckle.anatomy import HAND21, NYU14_FROM_HAND21
 from knuckle.camera import Camera
 from knuckle.crop import CropBox
-from knuckle.data.protocol import Protocol, Subject, weighted
+from knuckle.data.protocol import Protocol, Subject, picked, weighted
 from knuckle.depth import read_depth
 from knuckle.errors import DatasetError, DepthError
 
@@ -66,14 +67,15 @@ class Dataset(ABC):
         """File of a frame."""
 
     @property
-    @abstractmethod
     def camera(self) -> Camera:
         """Of all its frames."""
+        assert self.protocol.camera is not None
+        return self.protocol.camera
 
-    @property
-    @abstractmethod
+    @cached_property
     def hand21(self) -> NDArray[np.float32]:
-        """(N, 21, 3) mm."""
+        """(N, 21, 3) mm: here of labels that are named as HAND21."""
+        return weighted(picked(HAND21, self.protocol.joints), self.labels).astype(np.float32)
 
     @property
     def joints14(self) -> NDArray[np.float32]:

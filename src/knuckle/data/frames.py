@@ -12,7 +12,6 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -90,10 +89,6 @@ class Frames(Dataset):
     @property
     def camera(self) -> Camera:
         return self._camera
-
-    @cached_property
-    def hand21(self) -> NDArray[np.float32]:
-        return weighted(picked(HAND21, self.protocol.joints), self.labels).astype(np.float32)
 
     @property
     def joints14(self) -> NDArray[np.float32]:

@@ -6,17 +6,15 @@
 Persons are not told apart.
 """
 
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from knuckle.anatomy import BONES, FINGERS, HAND21
 from knuckle.camera import Camera
 from knuckle.data.dataset import Dataset, check_places, check_split
 from knuckle.data.joint_text import read_joint_text, read_lines
-from knuckle.data.protocol import Protocol, picked, weighted
+from knuckle.data.protocol import Protocol, picked
 from knuckle.errors import DatasetError
 
 
@@ -77,12 +75,3 @@ class Hands17(Dataset):
     def path(self, index: int) -> Path:
         folder = "training" if self.split == "train" else "frame"
         return self.root / folder / "images" / self._names[index]
-
-    @property
-    def camera(self) -> Camera:
-        assert PROTOCOL.camera is not None
-        return PROTOCOL.camera
-
-    @cached_property
-    def hand21(self) -> NDArray[np.float32]:
-        return weighted(picked(HAND21, JOINTS), self.labels).astype(np.float32)

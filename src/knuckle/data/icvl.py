@@ -87,11 +87,6 @@ class Icvl(Dataset):
     def path(self, index: int) -> Path:
         return self.root / ("Training" if self.split == "train" else "Testing") / "Depth" / self._names[index]
 
-    @property
-    def camera(self) -> Camera:
-        assert PROTOCOL.camera is not None
-        return PROTOCOL.camera
-
     @cached_property
     def hand21(self) -> NDArray[np.float32]:
         return weighted(picked(HAND21, tuple(_ours(joint) or "" for joint in JOINTS)), self.labels).astype(np.float32)

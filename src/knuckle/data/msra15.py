@@ -7,7 +7,6 @@ V2V-PoseNet's labels differ a little from these.
 """
 
 import re
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from knuckle.anatomy import BONES, HAND21
 from knuckle.camera import Camera
 from knuckle.data.dataset import Dataset, check_places, check_split
 from knuckle.data.joint_text import parse_joint_lines, read_lines
-from knuckle.data.protocol import Protocol, Subject, picked, weighted
+from knuckle.data.protocol import Protocol, Subject, picked
 from knuckle.errors import DatasetError
 
 _PERSONS = tuple(f"P{number}" for number in range(9))
@@ -76,15 +75,6 @@ class Msra15(Dataset):
 
     def path(self, index: int) -> Path:
         return self._paths[index]
-
-    @property
-    def camera(self) -> Camera:
-        assert PROTOCOL.camera is not None
-        return PROTOCOL.camera
-
-    @cached_property
-    def hand21(self) -> NDArray[np.float32]:
-        return weighted(picked(HAND21, JOINTS), self.labels).astype(np.float32)
 
     def _gestures(self, person: str) -> list[Path]:
         folder = self.root / person

@@ -81,11 +81,6 @@ class Nyu(Dataset):
     def path(self, index: int) -> Path:
         return self.root / self.split / f"depth_1_{index + 1:07d}.png"
 
-    @property
-    def camera(self) -> Camera:
-        assert PROTOCOL.camera is not None
-        return PROTOCOL.camera
-
     @cached_property
     def hand21(self) -> NDArray[np.float32]:
         return weighted(_weights(), self._all36).astype(np.float32)
