@@ -85,6 +85,15 @@ def test_a_hand_that_jumps_is_found_in_the_same_frame(estimator: Asked) -> None:
     assert found.hand.center[0] > 100
 
 
+def test_a_hand_that_left_the_middle_is_looked_at_again(estimator: Asked) -> None:
+    tracker = HandTracker(estimator, PLAIN)
+    tracker(hand_frame(x=-35), CAMERA, 0.0)
+    (found,) = tracker(hand_frame(x=25), CAMERA, 0.03)
+    assert (found.number, found.frames) == (1, 2)
+    assert np.abs(found.hand.center - visible_middle(found.hand, hand_frame(x=25), CAMERA)).max() < 5
+    assert len(estimator.sides) == 2
+
+
 def test_two_hands_each_with_its_number_and_side(estimator: Asked) -> None:
     tracker = HandTracker(estimator, TrackingSettings(hands=2, smoothing=None))
     for frame in range(12):

@@ -24,6 +24,9 @@ _SEARCH_EVERY = 5
 """Frames between searches for a second hand while one is followed: a search costs as much as a frame."""
 _MAX_STEP_MM = 60.0
 """Farthest that the next place is put ahead of the last: at 30 frames/s a hand of 2 m/s."""
+_ASTRAY_MM = 40.0
+"""Distance of the hand's middle from the cube's, beyond which the cube is moved and the frame looked at again: some of
+the hand may lie outside."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,9 @@ class _Track:
         hand = ask(self._expected(timestamp), side)
         if hand is None:
             return False
+        middle = visible_middle(hand, depth, camera)
+        if np.linalg.norm(middle - hand.center) > _ASTRAY_MM:
+            hand = ask(middle, side) or hand
         self.take(hand, side == "auto", depth, camera, timestamp)
         return True
 

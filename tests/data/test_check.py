@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from made_up import text, write_frames, write_gesture, write_hands17, write_icvl, write_msra15, write_nyu
 
 from knuckle.anatomy import HAND21
 from knuckle.data.check import SplitReport, check_dataset
 from knuckle.errors import DatasetError, KnuckleError
+from made_up import text, write_frames, write_gesture, write_hands17, write_icvl, write_msra15, write_nyu
 
 
 def only(reports: list[SplitReport]) -> SplitReport:
@@ -85,7 +85,7 @@ def test_what_was_mended_is_read_anew(tmp_path: Path) -> None:
     write_gesture(tmp_path / "P3" / "1", frames=2)
     assert only(check_dataset("msra15", tmp_path, ["P3"])).frames == 2
     write_gesture(tmp_path / "P3" / "0", frames=1)
-    (tmp_path / "P3" / "1" / "000001_depth.bin").write_bytes(b"junk")
+    (tmp_path / "P3" / "0" / "000000_depth.bin").write_bytes(b"junk")
     report = only(check_dataset("msra15", tmp_path, ["P3"]))
     assert (report.frames, len(report.damaged)) == (3, 1)
 
@@ -166,3 +166,13 @@ def test_what_cannot_be_checked(tmp_path: Path, name: str, folder: str, splits: 
     (tmp_path / "bad-camera" / "camera.json").write_text("{", encoding="ascii")
     with pytest.raises(KnuckleError, match=said):
         check_dataset(name, tmp_path / folder, splits)
+
+
+def test_a_name_that_no_file_can_have_is_missing(tmp_path: Path) -> None:
+    write_icvl(tmp_path)
+    labels = tmp_path / "Training" / "labels.txt"
+    lines = labels.read_text(encoding="ascii").splitlines()
+    lines[0] = " ".join(["x" * 300 + ".png", *lines[0].split()[1:]])
+    labels.write_text("\n".join(lines), encoding="ascii")
+    report = only(check_dataset("icvl", tmp_path, ["train"]))
+    assert len(report.missing) == 1

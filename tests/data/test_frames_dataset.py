@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import FAR, FRAMES_CAMERA, msra_bin, write_frames
 from numpy.typing import NDArray
 
 from knuckle.anatomy import HAND21, NYU14
 from knuckle.data.frames import Frames, write_joints
 from knuckle.errors import CameraError, DatasetError
+from made_up import FAR, FRAMES_CAMERA, msra_bin, write_frames
 
 ORDER = ("pinky_tip", "palm", "wrist", "index_mcp")
 HEADER = "file,wrist_x,wrist_y,wrist_z\n"
@@ -82,6 +82,14 @@ def test_numbers_in_names_are_sorted_as_numbers(tmp_path: Path) -> None:
         (tmp_path / "a" / name).write_bytes(b"x")
     found = [path.name for path in Frames(tmp_path / "a").images()]
     assert found == ["0.png", "9.bin", "10.png", "a.png", "b2-3.PNG", "b2-11.npy", "b02.png", "b2.png", "b10.png"]
+
+
+def test_names_of_the_same_number_have_an_order_of_their_own(tmp_path: Path) -> None:
+    write_frames(tmp_path / "a", frames=1)
+    names = [f"{'0' * zeros}7.png" for zeros in range(7)]
+    for name in names:
+        (tmp_path / "a" / name).write_bytes(b"x")
+    assert [path.name for path in Frames(tmp_path / "a").images()] == ["0.png", *sorted(names)]
 
 
 def test_all_kinds_of_depth_images(tmp_path: Path) -> None:

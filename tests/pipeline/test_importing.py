@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,13 +17,11 @@ from knuckle.camera import Camera
 from knuckle.data.centers import annotated_centers, write_centers
 from knuckle.data.dataset import Dataset
 from knuckle.data.datasets import open_dataset
+from knuckle.data.frames import write_joints
 from knuckle.data.store import ARRAYS, SampleStore, depth_from_steps, depth_to_steps
 from knuckle.errors import DatasetError, DepthError, SettingsError, StoreError
 from knuckle.estimator import HandPoseEstimator
 from knuckle.pipeline.importing import ImportSettings, import_split
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
-
 from made_up import write_frames, write_msra15, write_nyu
 
 SHIPPED_FRAMES = Path(knuckle.__file__).parent / "frames"
@@ -231,21 +230,22 @@ def test_labels_that_are_damaged_or_unknown(tmp_path: Path) -> None:
     assert not (tmp_path / "a.zarr").exists()
 
 
-@pytest.mark.parametrize("changed", ["labels", "centres", "cube", "side"])
+@pytest.mark.parametrize("changed", ["labels", "centers_sha256", "cube_mm", "side"])
 def test_another_order_is_refused_by_the_same_store(tmp_path: Path, recording: Path, changed: str) -> None:
-    root, settings = tmp_path / "a", ImportSettings()
+    root, centers = tmp_path / "a", tmp_path / "centers.txt"
     shutil.copytree(recording, root)
-    import_split("frames", root, "all", tmp_path / "a.zarr", workers=1)
-    before = files(tmp_path / "a.zarr")
     dataset = open_dataset("frames", root, "all")
+    write_centers(centers, annotated_centers(dataset), dataset)
+    settings = ImportSettings(centers=str(centers))
+    import_split("frames", root, "all", tmp_path / "a.zarr", settings, workers=1)
+    before = files(tmp_path / "a.zarr")
     if changed == "labels":
-        (root / "joints.csv").write_text((root / "joints.csv").read_text().replace("0.png,", "0.png,1", 1))
-    elif changed == "centres":
-        write_centers(tmp_path / "centers.txt", annotated_centers(dataset), dataset)
-        settings = ImportSettings(centers=str(tmp_path / "centers.txt"))
+        write_joints(root, [f"{index}.png" for index in range(21)], dataset.labels + np.float32(0.5))
+    elif changed == "centers_sha256":
+        write_centers(centers, annotated_centers(dataset) + 1, dataset)
     else:
-        settings = ImportSettings(cube_mm=251) if changed == "cube" else ImportSettings(side="left")
-    with pytest.raises(StoreError, match=r"a\.zarr: holds other samples"):
+        settings = replace(settings, **{"cube_mm": 251} if changed == "cube_mm" else {"side": "left"})
+    with pytest.raises(StoreError, match=rf"a\.zarr: holds other samples \({changed}"):
         import_split("frames", root, "all", tmp_path / "a.zarr", settings, workers=1)
     assert files(tmp_path / "a.zarr") == before
 

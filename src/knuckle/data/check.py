@@ -46,7 +46,8 @@ def check_dataset(
     """Checks the splits of a dataset, by default all that make up the whole.
 
     Every image is decoded; quick: only looked for. progress: called with the split, frames done, and all. Raises
-    `DatasetError` for an unknown dataset or split, a folder that is not there, or one without any split.
+    `DatasetError` for an unknown dataset or split, a folder that is not there, or one without any split, `CameraError`
+    for a recording's camera file that is none.
     """
     kind = dataset_kind(name)
     require_folder(root, kind.layout())
@@ -66,7 +67,7 @@ def _check_split(
         if split not in dataset_kind(name).splits:
             raise
         return SplitReport(split, 0, None, (), (), (), 0, (str(error),))
-    missing = [index for index in range(len(dataset)) if not dataset.path(index).is_file()]
+    missing = [index for index in range(len(dataset)) if not dataset.is_there(index)]
     damaged = [] if quick else _damaged(name, root, dataset, workers, progress)
     labelled = {dataset.path(index) for index in range(len(dataset))}
     unlabelled = [path for path in dataset.images() if path not in labelled]
@@ -115,7 +116,7 @@ def _check_some(name: str, root: Path, split: str, task: int) -> list[tuple[int,
     faults = []
     for index in range(task * _TASK, min((task + 1) * _TASK, len(dataset))):
         try:
-            if dataset.path(index).is_file():
+            if dataset.is_there(index):
                 dataset.depth(index)
         except DepthError as error:
             faults.append((index, str(error)))

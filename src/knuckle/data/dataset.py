@@ -85,6 +85,13 @@ class Dataset(ABC):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def is_there(self, index: int) -> bool:
+        """Whether a frame has a file."""
+        try:
+            return self.path(index).is_file()
+        except OSError:  # a label may name what cannot be a file's name
+            return False
+
     def depth(self, index: int) -> NDArray[np.float32]:
         """(H, W) mm. Raises `DepthError` if the frame is missing, damaged or not of the camera's size."""
         path = self.path(index)

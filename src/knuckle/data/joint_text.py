@@ -71,12 +71,18 @@ def parse_joint_lines(
 
 
 def write_joint_text(path: str | Path, values: ArrayLike, names: Sequence[str] | None = None) -> None:
-    """Writes (N, J, 3) as text that `read_joint_text` reads, three decimals; NaN as nan. The file appears whole or not
-    at all; a name that ends in .gz is compressed. Raises `DatasetError` if it cannot be written."""
+    """Writes (N, J, 3) as text that `read_joint_text` reads, three decimals; NaN as nan.
+
+    The file appears whole or not at all; a name that ends in .gz is compressed. Raises `DatasetError` if it cannot be
+    written, or the name of an image would not be read as one.
+    """
     flat = np.asarray(values, dtype=np.float64)
     flat = flat.reshape(len(flat), -1)
     lines = [" ".join(f"{value:.3f}" for value in row) for row in flat.tolist()]
     if names is not None:
+        wrong = next((name for name in names if name.split() != [name] or "," in name or _is_number(name)), None)
+        if wrong is not None:
+            raise DatasetError(f"{path}: {wrong!r} cannot be an image's name there: it must be one word, and no number")
         lines = [f"{name} {line}" for name, line in zip(names, lines, strict=True)]
     data = "".join(f"{line}\n" for line in lines).encode("utf-8")
     write_whole(path, gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data, DatasetError)

@@ -6,7 +6,7 @@ frame's: nothing in the cube, joints and centre NaN. Parts are 0 throughout: nob
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,7 @@ def import_split(
     Raises `DatasetError` if labels or centres are missing or damaged, or more than 1 in 100 frames are missing,
     `SettingsError` for a cube or side that is none, `StoreError` if the store holds other samples.
     """
-    settings = settings or ImportSettings()
-    _check(settings)
+    settings = _checked(settings or ImportSettings())
     job = _Job(dataset, Path(root).absolute(), split, settings, uuid.uuid4().hex)
     opened = open_dataset(dataset, job.root, split)
     centers = centers_of(opened, settings)
@@ -93,20 +92,23 @@ def centers_of(dataset: Dataset, settings: ImportSettings) -> NDArray[np.float64
         return None
     if settings.centers == ANNOTATION:
         return annotated_centers(dataset)
-    path = Path(settings.centers)
-    return read_centers(path.absolute(), dataset)
+    return read_centers(settings.centers, dataset)
 
 
-def _check(settings: ImportSettings) -> None:
+def _checked(settings: ImportSettings) -> ImportSettings:
+    """The settings, a file of centres by its whole path: a worker may be in another folder."""
     low, high = CUBE_RANGE_MM
     if settings.cube_mm is not None and not low <= settings.cube_mm <= high:
         raise SettingsError(f"cube_mm must be {low:g} to {high:g} mm, got {settings.cube_mm!r}")
     if settings.side not in SIDES:
         raise SettingsError(f"side must be one of {', '.join(SIDES)}, got {settings.side!r}")
+    if settings.centers in (ANNOTATION, LOCATE):
+        return settings
+    return replace(settings, centers=str(Path(settings.centers).absolute()))
 
 
 def _refuse_missing(dataset: Dataset) -> None:
-    missing = [index for index in range(len(dataset)) if not dataset.path(index).is_file()]
+    missing = [index for index in range(len(dataset)) if not dataset.is_there(index)]
     if len(missing) > _MISSING_SHARE * len(dataset):
         raise DatasetError(
             f"{dataset.path(missing[0])}: missing, with {len(missing) - 1:,} others of {len(dataset):,} frames: unpack "
