@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,47 @@ def test_files_of_one_name_are_told_apart(
     assert "twice" in refused(capsys, other, other, "--labels", files["labels"])
 
 
+def test_methods_of_one_name_have_a_curve_and_a_picture_each(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uvd = write_nyu(tmp_path / "nyu", "test")
+    paths = [tmp_path / folder / "found.txt" for folder in ("a", "b")]
+    for path in paths:
+        write_joint_text(path, uvd)
+    plots = tmp_path / "plots"
+    options = ["--labels", tmp_path / "nyu", "--plots", plots, "--images", tmp_path / "nyu", "--page", plots / "p.md"]
+    run(capsys, *paths, *options)
+    for chart in ("curve", "joints", "p"):
+        text = (plots / f"{chart}.svg").read_text(encoding="utf-8")
+        assert all(str(path) in text for path in paths)
+    page = (plots / "p.md").read_text(encoding="utf-8")
+    assert all(f"| {path} |" in page for path in paths)
+    assert len(list(plots.glob("worst-*.png"))) == 2
+
+
+def test_the_page_says_the_command_that_makes_it(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "a page.md"
+    write_joint_text(tmp_path / "labels.txt", TRUE)
+
+    def command(*predictions: object) -> list[str]:
+        options = ["--labels", tmp_path / "labels.txt", "--labels-form", "xyz", "--page", page]
+        run(capsys, *predictions, *options)
+        line = page.read_text(encoding="utf-8").split("\n\n")[2].strip()
+        page.unlink()
+        assert main(shlex.split(line)[1:]) == 0
+        assert page.exists()
+        capsys.readouterr()
+        return shlex.split(line)[1:]
+
+    assert [str(files["near"]), str(files["far"])] == command(files["near"], files["far"])[7:-2]
+    monkeypatch.setattr("knuckle.cli.evaluating.Path.glob", lambda folder, pattern: [files["near"], files["far"]])
+    options = ["--labels", files["labels"], "--page", page]
+    run(capsys, files["near"], files["far"], *options)
+    assert f" '{files['near'].parent}'/* --page" in page.read_text(encoding="utf-8")
+
+
 def test_everything_that_can_be_written_is(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,6 +152,14 @@ def test_missing_answers_and_labels_are_said(
     assert found["within_mm"]["80"] == 0.75
 
 
+def test_a_missing_answer_is_named_by_its_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uvd = write_nyu(tmp_path / "nyu", "test", frames=3)
+    write_joint_text(tmp_path / "found.txt", uvd[[2, 0]], ["depth_1_0000003.png", "depth_1_0000001.png"])
+    out, err = run(capsys, tmp_path / "found.txt", "--labels", tmp_path / "nyu")
+    assert "1 of 3 frames have no usable answer, depth_1_0000002.png the first" in err
+    assert " 0.000 " in out
+
+
 def test_what_is_wrong_is_said_in_one_line(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,9 +174,18 @@ def test_what_is_wrong_is_said_in_one_line(
     (tmp_path / "few.txt").write_text("1 2 3\n" * 5, encoding="ascii")
     assert "few.txt: line 1 has 3 numbers" in refused(capsys, tmp_path / "few.txt", *labels)
     write_nyu(tmp_path / "nyu", "test")
-    plots = ["--plots", tmp_path, "--images", tmp_path / "nyu"]
-    assert main(["evaluate", "--dataset", "nyu", str(files["near"]), *map(str, labels), *map(str, plots)]) == 2
-    assert "nyu: 2 frames, but" in capsys.readouterr().err
+    images = ["--images", tmp_path / "nyu"]
+    near = [files["near"], *labels]
+    assert "nyu: 2 frames, but" in refused(capsys, *near, *images, "--plots", tmp_path / "plots")
+    assert not (tmp_path / "plots").exists()
+    assert "with  --plots" in refused(capsys, *near, *images)
+    for option in ("--csv", "--page"):
+        assert f"'{option}'" in refused(capsys, *near, option, tmp_path / "nyu")
+        assert f"'{option}'" in refused(capsys, *near, option, ".")
+    assert "'--plots'" in refused(capsys, *near, "--plots", tmp_path / "few.txt")
+    assert "name the page .md" in refused(capsys, *near, "--page", tmp_path / "page.svg")
+    write_joint_text(tmp_path / "nan.txt", TRUE * np.nan)
+    assert "nan.txt: no frame" in refused(capsys, files["near"], tmp_path / "nan.txt", *labels)
     assert main(["evaluate", "--dataset", "faces", str(files["near"]), *map(str, labels)]) == 2
     assert "'faces' is not one of" in capsys.readouterr().err
 

@@ -10,6 +10,7 @@ import pytest
 from knuckle.camera import Camera
 from knuckle.errors import DepthError, SettingsError
 from knuckle.estimator import Hand, HandPoseEstimator
+from knuckle.locate import hand_center, largest_region
 from knuckle.smoothing import OneEuroFilter
 from knuckle.tracking import HandTracker, TrackingSettings, visible_middle
 from onnx_stand_ins import CAMERA, hand_frame, write_stand_ins
@@ -199,3 +200,16 @@ def test_a_second_hand_that_is_not_there_is_seldom_searched(estimator: Asked) ->
     for frame in range(11):
         tracker(hand_frame(), CAMERA, frame / 30)
     assert estimator.searches == 3
+
+
+def test_the_middle_is_that_of_the_largest_region_of_the_whole_frame() -> None:
+    rng = np.random.default_rng(0)
+    parts = np.zeros((480, 640), dtype=np.uint8)
+    parts[100:180, 300:350] = rng.integers(1, 21, (80, 50))
+    parts[5:8, 600:620] = 3  # a speck elsewhere
+    depth = np.where(parts > 0, rng.uniform(500, 600, parts.shape), 2000).astype(np.float32)
+    joints = np.zeros((21, 3), dtype=np.float32)
+    hand = Hand(joints, joints[:, :2], parts, np.ones(21, np.float32), np.zeros(3, np.float32), "right")
+    rows, columns = np.nonzero(largest_region(parts > 0))
+    expected = hand_center(CAMERA.back_project(np.stack([columns, rows], axis=1), depth[rows, columns]))
+    np.testing.assert_array_equal(visible_middle(hand, depth, CAMERA), expected)

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -163,9 +164,11 @@ class _Track:
 
 def visible_middle(hand: Hand, depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float64]:
     """(3,) mm: the middle of the hand's surface as a frame shows it, which is where its cube should have been."""
-    rows, columns = np.nonzero(largest_region(hand.parts > 0))
-    if not len(rows):
+    left, top, width, height = cv2.boundingRect(hand.parts)  # the rest of the frame need not be looked through
+    if width == 0:
         return hand.center.astype(np.float64)
+    rows, columns = np.nonzero(largest_region(hand.parts[top : top + height, left : left + width] > 0))
+    rows, columns = rows + top, columns + left
     return hand_center(camera.back_project(np.stack([columns, rows], axis=1), depth[rows, columns]))
 
 

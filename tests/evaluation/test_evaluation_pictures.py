@@ -12,7 +12,7 @@ from labelled import places, truth_of
 from knuckle.data.datasets import open_dataset
 from knuckle.data.protocol import Subject
 from knuckle.evaluation import pictures
-from knuckle.evaluation.page import method_name, results_page
+from knuckle.evaluation.page import by_method, method_name, results_page
 from knuckle.evaluation.score import Score, score
 from knuckle.evaluation.table import as_csv, comparison, joint_table
 from knuckle.evaluation.truth import Truth, read_truth
@@ -90,6 +90,25 @@ def test_worst_frames_are_the_worst_ones_with_both_skeletons(tmp_path: Path, mon
         assert (np.abs(picture.astype(int) - color).max(axis=2) < 12).sum() > 100
 
 
+@pytest.mark.parametrize("farther", [-350.0, 0.0, 2000.0])
+def test_both_skeletons_lie_in_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, farther: float) -> None:
+    write_nyu(tmp_path, "test", frames=1)
+    truth = read_truth("nyu", tmp_path)
+    found = truth.joints + (60.0, -40.0, farther)
+    drawn: list[np.ndarray] = []
+    draw = pictures._draw
+    monkeypatch.setattr(
+        pictures, "_draw", lambda picture, pixels, *rest: drawn.append(pixels) or draw(picture, pixels, *rest)
+    )
+    pictures.worst_frames(score(found, truth), found, truth, open_dataset("nyu", tmp_path, "test"))
+    ((true, guessed)) = drawn
+    for pixels in (true, guessed):
+        assert pixels.min() > 5
+        assert pixels.max() < pictures._TILE - 5
+    both = np.concatenate([true, guessed])
+    assert np.ptp(both, axis=0).max() > pictures._TILE / 2  # and are not lost in it
+
+
 def test_without_a_readable_frame_the_picture_is_empty(tmp_path: Path) -> None:
     write_nyu(tmp_path, "test", frames=1, images=False)
     truth = read_truth("nyu", tmp_path)
@@ -112,11 +131,29 @@ def test_the_page_has_persons_apart_and_the_paper_beside() -> None:
     assert "(nyu.svg)" in page
 
 
+@pytest.mark.parametrize(("palm_mm", "warned"), [(0.4, True), (0.6, False)])
+def test_a_joint_that_is_placed_ten_times_better_is_a_warning(palm_mm: float, warned: bool) -> None:
+    found = TRUE + (3.0, 0, 4.0)
+    found[:, 13] = TRUE[:, 13] + (palm_mm, 0, 0)
+    page = results_page({"told.txt": score(found, TRUTH)}, TRUTH, "", "a.svg")
+    assert (f"told (palm: {palm_mm:.2f} mm)" in page) == warned
+
+
 def test_a_page_without_known_persons_says_nothing_of_them() -> None:
     truth = Truth(TRUTH.path, TRUTH.protocol, TRUE, ())
     page = results_page({"a.txt": score(TRUE + 1.0, truth)}, truth, "", "a.svg")
     assert "Persons apart" not in page
     assert "Not quite comparable" not in page
+
+
+def test_methods_of_one_name_stay_apart() -> None:
+    one, other = scores().values()
+    assert list(by_method({"a/x.txt": one, "b/y.txt.gz": other})) == ["x", "y"]
+    assert list(by_method({"a/x.txt": one, "b/x.txt.gz": other})) == ["a/x.txt", "b/x.txt.gz"]
+    page = results_page({"a/x.txt": one, "b/x.txt": other}, TRUTH, "", "a.svg")
+    assert "| a/x.txt (" in page
+    assert "| b/x.txt |" in page
+    assert "blocks of 1 frames" in page  # a tenth of them
 
 
 @pytest.mark.parametrize(("name", "method"), [("a/V2V-PoseNet.txt.gz", "V2V-PoseNet"), ("b.txt", "b"), ("c.d", "c.d")])

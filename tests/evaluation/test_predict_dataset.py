@@ -80,13 +80,13 @@ def test_our_own_file_is_evaluated_and_its_gaps_are_counted(
 
 @pytest.fixture(scope="module")
 def nyu(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two frames of NYU's size with the hand that the stand-in networks know; its labels lie on it."""
+    """Four frames of NYU's size with the hand that the stand-in networks know; its labels lie on it."""
     root = tmp_path_factory.mktemp("made up") / "nyu"
     (root / "test").mkdir(parents=True)
-    uvd = np.full((2, 36, 3), (320.0, 240.0, 600.0))
+    uvd = np.full((4, 36, 3), (320.0, 240.0, 600.0))
     uvd[:, EVALUATED[8], :2] += (-40, 30)
     savemat(root / "test" / "joint_data.mat", nyu_joints(uvd))
-    for index in range(2):
+    for index in range(4):
         write_nyu_image(root / "test" / f"depth_1_{index + 1:07d}.png", hand_frame().astype(np.uint16))
     return root
 
@@ -110,12 +110,13 @@ def test_nyu_s_joints_are_made_of_ours(nyu: Path, tmp_path: Path, centers: str) 
 def test_forms_and_centres_of_a_file(nyu: Path, tmp_path: Path) -> None:
     stand_in = HandPoseEstimator(write_stand_ins(tmp_path / "weights"), threads=1)
     dataset = open_dataset("nyu", nyu, "test")
-    (tmp_path / "centers.txt").write_text("0 0 600\ninvalid\n", encoding="ascii")
+    (tmp_path / "centers.txt").write_text("0 0 600\ninvalid\n0 0 0\n0 0 600\n", encoding="ascii")
     settings = PredictSettings(str(tmp_path / "centers.txt"), form="own")
     empty, _ = predict_dataset(dataset, stand_in, tmp_path / "f.txt", settings)
-    assert empty == 1  # the frame without a centre
+    assert empty == 2  # without a centre, or with one that no camera sees
     found = read_joint_text(tmp_path / "f.txt", 14).values
     hand = stand_in(dataset.depth(0), dataset.camera, side="right", center=(0, 0, 600))
     assert hand is not None
-    np.testing.assert_allclose(found[0], PROTOCOL.from_mm(NYU14_FROM_HAND21 @ hand.joints, "own"), atol=0.01)
-    assert np.isnan(found[1]).all()
+    for line in (found[0], found[3]):
+        np.testing.assert_allclose(line, PROTOCOL.from_mm(NYU14_FROM_HAND21 @ hand.joints, "own"), atol=0.01)
+    assert np.isnan(found[1:3]).all()

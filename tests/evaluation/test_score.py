@@ -111,7 +111,7 @@ def test_the_interval_is_a_bootstrap_of_circular_blocks(seed: int, count: int, b
         patch.setattr(module, "_BLOCK", block)
         patch.setattr(module, "_RESAMPLES", 20)
         found = interval(values, Fixed(seed))  # type: ignore[arg-type]
-    used = min(block, count)
+    used = min(block, max(1, count // 10))
     starts = Fixed(seed).integers(count, (20, -(-count // used)))
     assert list(found) == pytest.approx(interval_by_loops(values.tolist(), used, starts))
 
@@ -123,6 +123,13 @@ def test_an_interval_holds_the_mean_and_is_wider_where_neighbours_err_alike() ->
     assert low < slow.mean() < high
     mixed_low, mixed_high = interval(rng.permutation(slow), rng)
     assert high - low > 3 * (mixed_high - mixed_low)
+
+
+def test_the_interval_of_few_frames_is_no_point() -> None:
+    values = np.random.default_rng(0).gamma(2, 5, 60)
+    low, high = interval(values, np.random.default_rng(0))
+    assert low < values.mean() - 0.5
+    assert high > values.mean() + 0.5
 
 
 def test_equal_values_have_no_interval() -> None:

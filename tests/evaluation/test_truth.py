@@ -12,7 +12,7 @@ from knuckle.data.joint_text import write_joint_text
 from knuckle.data.nyu import EVALUATED, PROTOCOL
 from knuckle.errors import DatasetError
 from knuckle.evaluation.truth import Truth, read_predictions, read_truth
-from made_up import write_frames, write_nyu
+from made_up import write_frames, write_icvl, write_nyu
 
 RNG = np.random.default_rng(5)
 TRUE = places(6, RNG)
@@ -69,6 +69,27 @@ def test_a_frame_without_a_usable_answer_is_nan_as_a_whole(truth: Truth, tmp_pat
     assert np.isnan(found).any(axis=(1, 2)).tolist() == [False, True, True, True, True, False]
 
 
+@pytest.mark.parametrize("form", ["uvd", "xyz", "own"])
+@pytest.mark.parametrize("joint", [(1e200, 5, 600), (1e200, 5, 1e200), (np.inf, np.inf, 0), (0, 0, -np.inf)])
+def test_what_lies_nowhere_is_no_answer_and_no_label(tmp_path: Path, form: str, joint: tuple[float, ...]) -> None:
+    values = PROTOCOL.from_mm(TRUE, form).copy()  # type: ignore[arg-type]
+    good = uvd_file(tmp_path / "good.txt", TRUE)
+    values[3, 7] = joint
+    write_joint_text(tmp_path / "bad.txt", values)
+    only_third = [index == 3 for index in range(6)]
+    found = read_predictions(tmp_path / "bad.txt", read_truth("nyu", good), form)  # type: ignore[arg-type]
+    assert np.isnan(found).any(axis=(1, 2)).tolist() == only_third
+    truth = read_truth("nyu", tmp_path / "bad.txt", form)  # type: ignore[arg-type]
+    assert (~truth.labelled).tolist() == only_third
+
+
+def test_a_file_without_any_usable_answer_is_named(truth: Truth, tmp_path: Path) -> None:
+    for name, values in (("nan", TRUE * np.nan), ("behind", TRUE * (1, 1, -1))):
+        write_joint_text(tmp_path / f"{name}.txt", values)
+        with pytest.raises(DatasetError, match=rf"{name}\.txt: no frame that has a label in .*labels\.txt"):
+            read_predictions(tmp_path / f"{name}.txt", truth, "xyz")
+
+
 def test_a_label_that_is_not_whole_is_no_label(tmp_path: Path) -> None:
     numbers = PROTOCOL.from_mm(TRUE, "uvd")
     numbers[0, 2, 2] = 0
@@ -108,6 +129,35 @@ def test_lines_with_names_belong_to_the_label_of_that_name(tmp_path: Path) -> No
             read_predictions(tmp_path / "found.txt", truth)
 
 
+def test_an_image_that_two_labels_have_is_refused(tmp_path: Path) -> None:
+    numbers = ICVL.from_mm(places(3, RNG, 16), "uvd")
+    write_joint_text(tmp_path / "labels.txt", numbers, ["a.png", "b.png", "a.png"])
+    write_joint_text(tmp_path / "found.txt", numbers[:2], ["a.png", "b.png"])
+    with pytest.raises(DatasetError, match=r"labels\.txt: 'a\.png' stands there twice"):
+        read_predictions(tmp_path / "found.txt", read_truth("icvl", tmp_path / "labels.txt"))
+
+
+def test_names_are_matched_with_the_images_of_a_folder(tmp_path: Path) -> None:
+    _, *tests = write_icvl(tmp_path / "icvl")  # 2 + 1 frames
+    numbers = np.concatenate(tests)
+    names = ["test_seq_1/image_0000.png", "test_seq_1/image_0001.png", "test_seq_2/image_0000.png"]
+    truth = read_truth("icvl", tmp_path / "icvl")
+    assert truth.names == tuple(names)
+    write_joint_text(tmp_path / "found.txt", numbers[::-1], names[::-1])
+    np.testing.assert_allclose(read_predictions(tmp_path / "found.txt", truth), truth.joints, atol=0.01)
+    write_joint_text(tmp_path / "found.txt", numbers)  # without names in the labels' order
+    np.testing.assert_allclose(read_predictions(tmp_path / "found.txt", truth), truth.joints, atol=0.01)
+
+
+def test_names_of_a_recording_are_its_files(tmp_path: Path) -> None:
+    numbers = write_frames(tmp_path / "own", frames=2, joints=("wrist", "thumb_tip"))
+    truth = read_truth("frames", tmp_path / "own")
+    write_joint_text(tmp_path / "found.txt", numbers[1:], ["1.png"])
+    found = read_predictions(tmp_path / "found.txt", truth, "uvd")
+    np.testing.assert_allclose(found[1], truth.joints[1], atol=0.01)
+    assert np.isnan(found[0]).all()
+
+
 def test_the_joints_that_a_run_leaves_are_taken_as_they_are(truth: Truth, tmp_path: Path) -> None:
     hands = places(6, RNG, 21).astype(np.float32)
     hands[2] = np.nan
@@ -123,7 +173,13 @@ def test_what_is_no_run_s_joints_is_refused(truth: Truth, tmp_path: Path) -> Non
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
     (tmp_path / "junk.npy").write_bytes(b"\x93NUMPY\x01\x00junk")
     (tmp_path / "empty.npy").write_bytes(b"")
-    for name in ("few", "objects", "junk", "empty", "none"):
+    (tmp_path / "zip.npy").write_bytes(b"PK\x03\x04 and no more")
+    np.savez(tmp_path / "several.npz", np.zeros((6, 21, 3)))
+    (tmp_path / "several.npz").rename(tmp_path / "several.npy")
+    whole = (tmp_path / "few.npy").read_bytes()
+    (tmp_path / "huge.npy").write_bytes(whole.replace(b"(5, 21, 3), }         ", b"(5000000000, 21, 3), }"))
+    np.save(tmp_path / "whole.npy", np.zeros((6, 21, 3), dtype=int))
+    for name in ("few", "objects", "junk", "empty", "none", "zip", "several", "huge", "whole"):
         with pytest.raises(DatasetError, match=rf"{name}\.npy"):
             read_predictions(tmp_path / f"{name}.npy", truth)
 

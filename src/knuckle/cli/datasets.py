@@ -173,6 +173,8 @@ def predict_into(
 
     if len(frames) != 1 or out is None:
         raise SettingsError("--dataset takes one folder, and a file for the joints, with  --out predictions.txt")
+    if out.is_dir():
+        raise SettingsError(f"{out}: a folder: with --dataset, --out is the text file to write")
     settings = PredictSettings(centers or "locate", form, side, cube_mm)  # type: ignore[arg-type]
     opened = open_dataset(dataset, frames[0], split or evaluated_split(dataset))
     with counting() as show:

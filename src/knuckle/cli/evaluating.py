@@ -1,7 +1,9 @@
 """The command that compares predictions with labels."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -16,6 +18,7 @@ from knuckle.files import write_whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from knuckle.data.dataset import Dataset as Images
     from knuckle.evaluation.score import Score
     from knuckle.evaluation.truth import Truth
 
@@ -40,14 +43,19 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="Of the labels' folder; by default what is tested on.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, file name → numbers.")] = False,
     joints: Annotated[bool, typer.Option("--joints", help="Print the errors of every joint and finger, too.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="CSV file to write: file, measure, of, value.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="CSV file to write: file, measure, of, value.")
+    ] = None,
     plots: Annotated[
-        Path | None, typer.Option(help="Folder for curve.svg, joints.svg and, with --images, worst-*.png.")
+        Path | None,
+        typer.Option(file_okay=False, help="Folder for curve.svg, joints.svg and, with --images, worst-*.png."),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="The dataset's folder: --plots then shows each file's worst frames.")
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="Markdown page to write, with its chart beside it.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Markdown page to write, with its chart beside it.")
+    ] = None,
 ) -> None:
     """Compare predictions with labels, as the literature does.
 
@@ -67,10 +75,15 @@ def evaluate(
 
     if plots is not None or page is not None:
         need("matplotlib", extra="data")
+    if images is not None and plots is None:
+        raise SettingsError("--images is for the pictures of worst frames: say where they go, with  --plots FOLDER")
+    if page is not None and page.suffix == ".svg":
+        raise SettingsError(f"{page}: the page's chart would have this name: name the page .md")
     truth = read_truth(dataset, labels, labels_form, split)  # type: ignore[arg-type]
     names = _names(predictions)
     found = {name: read_predictions(path, truth, form) for name, path in zip(names, predictions, strict=True)}  # type: ignore[arg-type]
     scores = {name: score(joints_mm, truth) for name, joints_mm in found.items()}
+    opened = None if images is None else _open_images(images, truth, dataset, split)
     _say_missing(scores, found, truth)
     say(json.dumps({name: one.as_json() for name, one in scores.items()}) if as_json else comparison(scores))
     if joints and not as_json:
@@ -79,10 +92,11 @@ def evaluate(
         write_whole(csv, as_csv(scores))
         _wrote(csv, as_json)
     if plots is not None:
-        for path in _plot(plots, scores, found, truth, dataset, split, images):
+        for path in _plot(plots, scores, found, truth, opened):
             _wrote(path, as_json)
     if page is not None:
-        for path in _page(page, scores, truth, dataset, labels, predictions):
+        options = {"dataset": dataset, "labels": labels, "form": form, "labels-form": labels_form, "split": split}
+        for path in _page(page, scores, truth, _command(predictions, page, options)):
             _wrote(path, as_json)
 
 
@@ -92,7 +106,8 @@ def _names(paths: list[Path]) -> list[str]:
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
     if len(set(names)) < len(names):
-        raise SettingsError("the same predictions are named twice")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SettingsError(f"{twice}: these predictions are named twice: leave one out")
     return names
 
 
@@ -109,9 +124,20 @@ def _say_missing(scores: "dict[str, Score]", found: "dict[str, NDArray]", truth:
         if one.missing:
             first = int(np.flatnonzero(np.isnan(found[name]).any(axis=(1, 2)) & truth.labelled)[0])
             complain(
-                f"{name}: {one.missing:,} of {one.frames:,} frames have no usable answer, line {first + 1} the first: "
+                f"{name}: {one.missing:,} of {one.frames:,} frames have no usable answer, "
+                f"{f'line {first + 1}' if truth.names is None else truth.names[first]} the first: "
                 "they are left out of the means, and count as within no distance"
             )
+
+
+def _open_images(folder: Path, truth: "Truth", dataset: str, split: str | None) -> "Images":
+    from knuckle.data.datasets import open_dataset
+    from knuckle.evaluation.truth import evaluated_split
+
+    opened = open_dataset(dataset, folder, split or evaluated_split(dataset))
+    if len(opened) != len(truth):
+        raise SettingsError(f"{folder}: {len(opened):,} frames, but {truth.path} has {len(truth):,}")
+    return opened
 
 
 def _plot(
@@ -119,49 +145,43 @@ def _plot(
     scores: "dict[str, Score]",
     found: "dict[str, NDArray]",
     truth: "Truth",
-    dataset: str,
-    split: str | None,
-    images: Path | None,
+    images: "Images | None",
 ) -> list[Path]:
-    from knuckle.data.datasets import open_dataset
     from knuckle.draw import write_image
-    from knuckle.evaluation.page import method_name
+    from knuckle.evaluation.page import by_method
     from knuckle.evaluation.pictures import curve, joint_bars, worst_frames
     from knuckle.evaluation.table import ranked
-    from knuckle.evaluation.truth import evaluated_split
 
-    named = {method_name(name): one for name, one in ranked(scores)}
+    named = by_method(dict(ranked(scores)))
     written = [folder / "curve.svg", folder / "joints.svg"]
     write_whole(written[0], curve(named))
     write_whole(written[1], joint_bars(named))
     if images is None:
         return written
-    opened = open_dataset(dataset, images, split or evaluated_split(dataset))
-    if len(opened) != len(truth):
-        raise SettingsError(f"{images}: {len(opened):,} frames, but {truth.path} has {len(truth):,}")
-    for name, one in scores.items():
-        path = folder / f"worst-{method_name(name)}.png"
-        write_image(path, worst_frames(one, found[name], truth, opened))
+    for name, (method, one) in zip(dict(ranked(scores)), named.items(), strict=True):
+        path = folder / f"worst-{method.strip('/').replace('/', '_')}.png"
+        write_image(path, worst_frames(one, found[name], truth, images))
         written.append(path)
     return written
 
 
-def _page(
-    path: Path,
-    scores: "dict[str, Score]",
-    truth: "Truth",
-    dataset: str,
-    labels: Path,
-    predictions: list[Path],
-) -> list[Path]:
-    from knuckle.evaluation.page import method_name, results_page
+def _page(path: Path, scores: "dict[str, Score]", truth: "Truth", command: str) -> list[Path]:
+    from knuckle.evaluation.page import by_method, results_page
     from knuckle.evaluation.pictures import curve
     from knuckle.evaluation.table import ranked
 
     figure = path.with_suffix(".svg")
-    folders = {str(file.parent) for file in predictions}
-    files = " ".join(f"{folder}/*" for folder in sorted(folders))
-    command = f"knuckle evaluate --dataset {dataset} --labels {labels} {files} --page {path}"
     write_whole(path, results_page(scores, truth, command, figure.name))
-    write_whole(figure, curve({method_name(name): one for name, one in ranked(scores)}))
+    write_whole(figure, curve(by_method(dict(ranked(scores)))))
     return [path, figure]
+
+
+def _command(predictions: list[Path], page: Path, options: Mapping[str, object]) -> str:
+    """The command line; a star for all files of a folder."""
+    words = ["knuckle evaluate"]
+    words += [f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None]
+    for folder in dict.fromkeys(path.parent for path in predictions):
+        files = [path for path in predictions if path.parent == folder]
+        whole = len(files) > 1 and set(files) == set(folder.glob("[!.]*"))
+        words += [f"{quote(str(folder))}/*"] if whole else [quote(str(path)) for path in files]
+    return " ".join([*words, f"--page {quote(str(page))}"])

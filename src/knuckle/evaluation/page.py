@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from knuckle.evaluation.score import Score
+from knuckle.evaluation.score import Score, block_length
 from knuckle.evaluation.table import length, ranked
 from knuckle.evaluation.truth import Truth
 
@@ -21,6 +21,7 @@ _PERSONS = {"nyu": "A is the person of the training frames; B has a hand a sixth
 
 def results_page(scores: Mapping[str, Score], truth: Truth, command: str, figure: str) -> str:
     """Markdown. command: that makes the page; figure: name of the chart's file beside it."""
+    scores = by_method(scores)
     title = truth.protocol.title
     persons = [person.name for person in truth.subjects]
     frames = ", ".join(f"{person.name} {person.stop - person.start:,}" for person in truth.subjects)
@@ -32,7 +33,8 @@ def results_page(scores: Mapping[str, Score], truth: Truth, command: str, figure
         + (f" ({frames} frames a person)." if frames else "."),
         _table(scores, persons),
         "3D and 2D: mean distance in mm over joints and frames; 2D leaves out z, and is millimetres too. "
-        "Interval: 95 % of the 3D mean by a bootstrap of blocks of 100 frames, which are neighbours in the video. "
+        f"Interval: 95 % of the 3D mean by a bootstrap of blocks of {block_length(some.frames - some.missing)} frames, "
+        "which are neighbours in the video. "
         "≤ 20, ≤ 40 mm: frames whose worst joint is that near. Area: under that curve from 0 to 80 mm, 1 at most.",
     ]
     given = _given(scores)
@@ -54,6 +56,12 @@ def method_name(path: str | Path) -> str:
     return name
 
 
+def by_method(scores: Mapping[str, Score]) -> dict[str, Score]:
+    """Scores by the names of methods; by those of files, as they are, where two methods would have one name."""
+    names = [method_name(name) for name in scores]
+    return dict(zip(names if len(set(names)) == len(names) else scores, scores.values(), strict=True))
+
+
 def _table(scores: Mapping[str, Score], persons: list[str]) -> str:
     head = ["method", "3D", "95 % interval", "2D", *(f"3D, {name}" for name in persons), "≤ 20 mm", "≤ 40 mm", "area"]
     lines = [_row(head), _row([":--", *["--:"] * (len(head) - 1)])]
@@ -62,7 +70,7 @@ def _table(scores: Mapping[str, Score], persons: list[str]) -> str:
         lines.append(
             _row(
                 [
-                    method_name(name) + (f" ({score.missing:,} of {score.frames:,} missing)" if score.missing else ""),
+                    name + (f" ({score.missing:,} of {score.frames:,} missing)" if score.missing else ""),
                     f"{score.mean_3d:.2f}",
                     f"{low:.2f} – {high:.2f}",
                     f"{score.mean_2d:.2f}",
@@ -81,7 +89,7 @@ def _persons(scores: Mapping[str, Score], persons: list[str], protocol: str) -> 
     for name, score in ranked(scores):
         here, there = score.per_subject.get(first), score.per_subject.get(last)
         ratio = "–" if here is None or there is None else f"{there / here:.2f}"
-        lines.append(_row([method_name(name), length(here), length(there), ratio]))
+        lines.append(_row([name, length(here), length(there), ratio]))
     return (
         f"## Persons apart\n\nOne mean over all frames hides what a user meets: a hand that the method has not seen. "
         f"{_PERSONS.get(protocol, '')}\n\n" + "\n".join(lines)
@@ -91,7 +99,7 @@ def _persons(scores: Mapping[str, Score], persons: list[str], protocol: str) -> 
 def _given(scores: Mapping[str, Score]) -> str:
     """A warning about methods that must have been told a joint: it is off by less than a tenth of their mean."""
     found = [
-        f"{method_name(name)} ({joint.replace('_', ' ')}: {error:.2f} mm)"
+        f"{name} ({joint.replace('_', ' ')}: {error:.2f} mm)"
         for name, score in ranked(scores)
         for joint, error in score.per_joint.items()
         if error < score.mean_3d / 10

@@ -64,16 +64,17 @@ def _tile(
 ) -> Image:
     """The hand's surroundings with both skeletons."""
     both = np.concatenate([true, found])
-    low, high = both.min(axis=0), both.max(axis=0)
-    extent = max(float((high - low)[:2].max()) * _MARGIN, truth.protocol.cube_mm)
-    box = CropBox((low + high) / 2, images.camera, extent, _TILE)
+    pixels, z = images.camera.project(both), float(true[:, 2].mean())
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    extent = float((high - low).max()) * z / min(images.camera.fx, images.camera.fy) * _MARGIN
+    center = images.camera.back_project((low + high) / 2, z)
+    box = CropBox(center, images.camera, max(extent, truth.protocol.cube_mm), _TILE)
     rows, columns = (
         np.clip(np.rint(box.corner[axis] + (np.arange(_TILE) + 0.5) / _TILE * box.extent[axis]), 0, size - 1).astype(
             int
         )
         for axis, size in ((1, depth.shape[0]), (0, depth.shape[1]))
     )
-    z = float(true[:, 2].mean())
     picture = depth_image(depth, z - _SHADE_MM, z + _SHADE_MM)[np.ix_(rows, columns)].copy()
     for joints, color in ((true, _TRUE), (found, _FOUND)):
         _draw(picture, box.to_pixels(joints), truth.protocol.bones, color)

@@ -72,7 +72,7 @@ def _joints(
     settings: PredictSettings,
 ) -> NDArray[np.float32] | None:
     """(21, 3) mm, or None without a hand, or without the centre that was asked for."""
-    if center is not None and not np.isfinite(center).all():
+    if center is not None and not (np.isfinite(center).all() and center[2] > 0):
         return None
     hand = estimator(depth, dataset.camera, center=center, side=settings.side, cube_mm=settings.cube_mm)
     return None if hand is None else hand.joints

@@ -16,7 +16,8 @@ THRESHOLDS_MM = np.arange(81)
 _RESAMPLES = 1_000
 _BLOCK = 100
 """Frames that are drawn together: neighbours in a video err alike, and drawn one by one would make the interval seem
-several times narrower than another recording's result would be."""
+several times narrower than another recording's result would be. Of fewer than 1,000 frames it is a tenth: one block of
+all of them would always have the same mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class Score:
     """Errors in mm over the frames that have a label and a prediction.
 
     frames: with a label; missing: those of them without a usable prediction, which count as not within any threshold;
-    unlabelled: left out for every method; interval_3d: 95 % of the mean, by a bootstrap of blocks of 100 frames;
+    unlabelled: left out for every method; interval_3d: 95 % of the mean, by a bootstrap of blocks of neighbours;
     per_subject: None for a person without a scored frame; within: (81,) share of the labelled frames whose worst joint
     is within 0..80 mm; errors: (N, J), NaN where nothing is scored.
     """
@@ -92,10 +93,15 @@ def score(predicted: NDArray[np.float64], truth: Truth) -> Score:
     )
 
 
+def block_length(count: int) -> int:
+    """How many of `count` frames `interval` draws together."""
+    return min(_BLOCK, max(1, count // 10))
+
+
 def interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
     """2.5 and 97.5 % of the mean of values (N,), resampled in circular blocks (Politis and Romano 1992)."""
     count = len(values)
-    block = min(_BLOCK, count)
+    block = block_length(count)
     sums = np.concatenate([values, values[:block]]).cumsum()
     sums = sums[block - 1 :][:count] - np.concatenate([[0.0], sums])[:count]  # (N,) of the block from each frame on
     blocks = -(-count // block)

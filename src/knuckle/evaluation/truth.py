@@ -1,5 +1,6 @@
 """What is compared: the labels of a dataset, and predictions of it, frame by frame."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,16 @@ from knuckle.data.nyu import EVALUATED
 from knuckle.data.protocol import Form, Protocol, Subject, weighted
 from knuckle.errors import DatasetError
 
+_FARTHEST_MM = 1e6
+"""Beyond that lies no joint, but damage."""
+
 
 @dataclass(frozen=True, eq=False)
 class Truth:
     """joints: (N, J, 3) mm, camera axes, NaN in a frame that is not scored because a joint of its label is unknown.
 
-    names: of each frame's image, where the labels have them; camera: in the place of the protocol's.
+    names: of each frame's image, below the folder of all images, where the labels have them; camera: in the place of
+    the protocol's.
     """
 
     path: Path
@@ -47,8 +52,7 @@ def read_truth(dataset: str, path: str | Path, form: Form | None = None, split: 
     """
     path = Path(path)
     truth = _from_folder(dataset, path, split) if path.is_dir() else _from_text(dataset, path, form)
-    joints = truth.joints.copy()
-    joints[~np.isfinite(joints).all(axis=(1, 2))] = np.nan
+    joints = _usable(truth.joints)
     truth = Truth(path, truth.protocol, joints, truth.subjects, truth.names, truth.camera)
     if not truth.labelled.any():
         raise DatasetError(f"{path}: no frame has all of its joints: there is nothing to compare with")
@@ -58,28 +62,37 @@ def read_truth(dataset: str, path: str | Path, form: Form | None = None, split: 
 def read_predictions(path: str | Path, truth: Truth, form: Form | None = None) -> NDArray[np.float64]:
     """(N, J, 3) mm, camera axes, in the order of the labels; NaN in a frame without a usable answer.
 
-    That is one with a number that is not finite, or with a joint at depth 0 or behind the camera. Where both files name
-    their images, lines belong to the label of the same name, and an image without a line has no answer; else line n is
-    frame n. A .npy holds HAND21 (N, 21, 3) in mm, as `knuckle train` leaves a method's joints.
+    That is one with a number that is not finite, or with a joint at depth 0, behind the camera or a kilometre away.
+    Where both files name their images, lines belong to the label of the same name, and an image without a line has no
+    answer; else line n is frame n. A .npy holds HAND21 (N, 21, 3) in mm, as `knuckle train` leaves a method's joints.
 
-    Raises `DatasetError` if numbers of lines or joints differ, or a name is unknown or stands there twice.
+    Raises `DatasetError` if numbers of lines or joints differ, a name is unknown or stands there twice, or no frame
+    with a label has a usable answer.
     """
     path = Path(path)
-    joints = _from_npy(path, truth) if path.suffix == ".npy" else _from_lines(path, truth, form)
-    usable = np.isfinite(joints).all(axis=(1, 2)) & (joints[..., 2] > 0).all(axis=1)
-    joints[~usable] = np.nan
+    joints = _usable(_from_npy(path, truth) if path.suffix == ".npy" else _from_lines(path, truth, form))
+    if not (np.isfinite(joints[:, 0, 0]) & truth.labelled).any():
+        raise DatasetError(
+            f"{path}: no frame that has a label in {truth.path} has a usable answer: all are nan, or behind the camera"
+        )
     return joints
+
+
+def _usable(joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Joints (N, J, 3) mm, NaN in every frame with a joint that is nowhere, or where no camera sees one."""
+    usable = np.asarray((np.abs(joints) < _FARTHEST_MM).all(axis=(1, 2)) & (joints[..., 2] > 0).all(axis=1))
+    return np.where(usable[:, None, None], joints, np.nan)
 
 
 def _from_npy(path: Path, truth: Truth) -> NDArray[np.float64]:
     """The dataset's joints (N, J, 3) made of HAND21."""
     try:
-        hands = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        hands = np.lib.format.open_memmap(path, mode="r")  # nothing is unpickled, or read before its shape is known
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot read ({' '.join(str(error).split())})") from None
-    if not isinstance(hands, np.ndarray) or hands.dtype.kind != "f" or hands.shape != (len(truth), 21, 3):
-        found = f"{getattr(hands, 'dtype', '')} {getattr(hands, 'shape', '')}"
-        raise DatasetError(f"{path}: holds {found.strip()}, not real numbers ({len(truth)}, 21, 3): a HAND21 a frame")
+    if hands.dtype.kind != "f" or hands.shape != (len(truth), 21, 3):
+        found = f"{hands.dtype} {hands.shape}"
+        raise DatasetError(f"{path}: holds {found}, not real numbers ({len(truth)}, 21, 3): a HAND21 a frame")
     return weighted(truth.protocol.from_hand, hands)
 
 
@@ -87,8 +100,14 @@ def _from_lines(path: Path, truth: Truth, form: Form | None) -> NDArray[np.float
     protocol, form = truth.protocol, form or truth.protocol.form
     text = read_joint_text(path, len(protocol.joints), _more_joints(protocol))
     values = _in_order(text, truth)
-    with np.errstate(invalid="ignore"):  # of pixels that are infinite
-        return protocol.to_mm(values, form, truth.camera)
+    return _to_mm(protocol, values, form, truth.camera)
+
+
+def _to_mm(
+    protocol: Protocol, values: NDArray[np.float64], form: Form, camera: Camera | None = None
+) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore", over="ignore"):  # of pixels that are infinite, or might as well be
+        return protocol.to_mm(values, form, camera)
 
 
 def evaluated_split(dataset: str) -> str:
@@ -99,14 +118,21 @@ def evaluated_split(dataset: str) -> str:
 
 def _from_folder(dataset: str, folder: Path, split: str | None) -> Truth:
     opened: Dataset = open_dataset(dataset, folder, split or evaluated_split(dataset))
-    return Truth(folder, opened.protocol, opened.labels.astype(np.float64), opened.subjects, camera=opened.camera)
+    joints = opened.labels.astype(np.float64)
+    return Truth(folder, opened.protocol, joints, opened.subjects, _image_names(opened), opened.camera)
+
+
+def _image_names(dataset: Dataset) -> tuple[str, ...]:
+    """Of each frame, below the folder that holds all images: what the community's files call them."""
+    paths = [dataset.path(index).absolute() for index in range(len(dataset))]
+    common = os.path.commonpath({path.parent for path in paths})
+    return tuple(path.relative_to(common).as_posix() for path in paths)
 
 
 def _from_text(dataset: str, path: Path, form: Form | None) -> Truth:
     protocol = protocol_named(dataset)
     text = read_joint_text(path, len(protocol.joints), _more_joints(protocol))
-    joints = protocol.to_mm(text.values, form or protocol.form)
-    joints[(joints[..., 2] <= 0).any(axis=1)] = np.nan
+    joints = _to_mm(protocol, text.values, form or protocol.form)
     split = evaluated_split(dataset)
     whole = len(joints) == protocol.counts.get(split)  # of a part of the frames nobody knows which persons they show
     return Truth(path, protocol, joints, protocol.subjects.get(split, ()) if whole else (), text.names)
@@ -120,7 +146,7 @@ def _more_joints(protocol: Protocol) -> dict[int, Sequence[int]] | None:
 def _in_order(text: JointText, truth: Truth) -> NDArray[np.float64]:
     """(N, J, 3) numbers, one row a label."""
     if text.names is not None and truth.names is not None:
-        return _by_name(text, text.names, truth.names)
+        return _by_name(text, text.names, truth.path, truth.names)
     if len(text.values) != len(truth):
         raise DatasetError(
             f"{text.path}: {len(text.values):,} lines for the {len(truth):,} frames of {truth.path}: a file must have "
@@ -129,8 +155,11 @@ def _in_order(text: JointText, truth: Truth) -> NDArray[np.float64]:
     return text.values
 
 
-def _by_name(text: JointText, names: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.float64]:
-    places = {name: index for index, name in enumerate(wanted)}
+def _by_name(text: JointText, names: tuple[str, ...], labels: Path, wanted: tuple[str, ...]) -> NDArray[np.float64]:
+    places: dict[str, int] = {}
+    for index, name in enumerate(wanted):
+        if places.setdefault(name, index) != index:
+            raise DatasetError(f"{labels}: {name!r} stands there twice")
     values = np.full((len(wanted), *text.values.shape[1:]), np.nan)
     seen: set[str] = set()
     for name, row in zip(names, text.values, strict=True):
