@@ -13,6 +13,8 @@ def write_whole(path: str | Path, data: bytes | str, error: type[KnuckleError] =
     What a file's name may hold and UTF-8 does not is escaped. Raises `error`, naming the path, if it cannot be written.
     """
     path = Path(path)
+    if not path.name:
+        raise error(f"{str(path)!r}: a folder: give the name of a file")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -178,8 +178,9 @@ def test_what_is_no_run_s_joints_is_refused(truth: Truth, tmp_path: Path) -> Non
     (tmp_path / "several.npz").rename(tmp_path / "several.npy")
     whole = (tmp_path / "few.npy").read_bytes()
     (tmp_path / "huge.npy").write_bytes(whole.replace(b"(5, 21, 3), }         ", b"(5000000000, 21, 3), }"))
+    (tmp_path / "torn.npy").write_bytes(whole.replace(b"21, 3), }", b"21, 3(, }"))
     np.save(tmp_path / "whole.npy", np.zeros((6, 21, 3), dtype=int))
-    for name in ("few", "objects", "junk", "empty", "none", "zip", "several", "huge", "whole"):
+    for name in ("few", "objects", "junk", "empty", "none", "zip", "several", "huge", "torn", "whole"):
         with pytest.raises(DatasetError, match=rf"{name}\.npy"):
             read_predictions(tmp_path / f"{name}.npy", truth)
 

@@ -88,7 +88,7 @@ def _from_npy(path: Path, truth: Truth) -> NDArray[np.float64]:
     """The dataset's joints (N, J, 3) made of HAND21."""
     try:
         hands = np.lib.format.open_memmap(path, mode="r")  # nothing is unpickled, or read before its shape is known
-    except (OSError, ValueError) as error:
+    except Exception as error:  # damaged headers fail in many ways
         raise DatasetError(f"{path}: cannot read ({' '.join(str(error).split())})") from None
     if hands.dtype.kind != "f" or hands.shape != (len(truth), 21, 3):
         found = f"{hands.dtype} {hands.shape}"
