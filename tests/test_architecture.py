@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "judge": {"errors", "anatomy", "crop"},
     "estimator": GROUND | {"networks", "judge"},
     "predictions": GROUND | {"estimator"},
-    "sources": GROUND,
+    "sources": GROUND | {"synth"},  # one of them renders its hands, and imports synth when it is asked for
     "smoothing": {"errors"},
     "video": {"errors", "draw"},
     "tracking": GROUND | {"estimator", "smoothing"},

@@ -369,6 +369,16 @@ def test_predict_with_a_video_follows_the_hand(
     assert capsys.readouterr().out.count("right hand at") == 3
 
 
+def test_a_video_without_a_readable_frame_is_not_claimed(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "torn.png").write_bytes(b"torn")
+    assert main(arguments(folder, tmp_path / "torn.png", video=tmp_path / "out.mp4")) == 2
+    out, err = capsys.readouterr()
+    assert "wrote" not in out
+    assert "no frame could be read, so there is no video" in err
+
+
 def test_a_video_that_cannot_be_written_is_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,8 +104,10 @@ def test_import_names_a_frame_that_cannot_be_used(icvl: Path, capsys: pytest.Cap
 
 def test_import_refuses_what_it_cannot_do(nyu: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begin = ["data", "import", nyu, "--dataset", "nyu", "--out", nyu / "out.zarr", "--workers", 1]
-    _, (line,) = run(capsys, *begin, "--centers", nyu / "none.txt", code=2)
+    _, (line,) = run(capsys, *begin, "--centers", nyu / "none.txt", "--split", "test", code=2)
     assert "none.txt: cannot read" in line
+    _, (line,) = run(capsys, *begin, "--centers", nyu / "none.txt", code=2)
+    assert "of one split: say which, with  --split" in line
     _, (line,) = run(capsys, *begin, "--cube-mm", 5, code=2)
     assert "cube_mm must be" in line
     _, (line,) = run(capsys, *begin, "--side", "both", code=2)
@@ -163,3 +165,32 @@ def test_predict_refuses_what_does_not_go_together(
 ) -> None:
     _, (line,) = run(capsys, "predict", recording, *options, code=2)
     assert says in line
+
+
+def test_a_mended_frame_gets_into_the_store(nyu: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image, out = nyu / "test" / "depth_1_0000002.png", nyu / "out.zarr"
+    whole = image.read_bytes()
+    image.write_bytes(b"torn")
+    command = ["data", "import", nyu, "--dataset", "nyu", "--split", "test", "--out", out, "--workers", 1]
+    run(capsys, *command, code=2)
+    image.write_bytes(whole)
+    run(capsys, *command)
+    assert np.isfinite(SampleStore.open(out / "test").read("center")).all()
+
+
+def test_a_store_from_another_camera_is_refused(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["data", "import", recording, "--dataset", "frames", "--centers", "locate", "--workers", 1]
+    run(capsys, *command, "--out", tmp_path / "out.zarr")
+    camera = json.loads((recording / "camera.json").read_text(encoding="utf-8"))
+    (recording / "camera.json").write_text(json.dumps({**camera, "fx": camera["fx"] + 1}), encoding="utf-8")
+    _, (line,) = run(capsys, *command, "--out", tmp_path / "out.zarr", code=2)
+    assert "holds other samples (camera" in line
+
+
+def test_a_name_that_is_too_long_is_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    _, (line,) = run(capsys, "data", "check", "x" * 300, "--dataset", "nyu", code=2)
+    assert "no such folder" in line
+    _, (line,) = run(capsys, "evaluate", "found.txt", "--dataset", "nyu", "--labels", "x" * 300, code=2)
+    assert "cannot read" in line

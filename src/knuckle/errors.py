@@ -32,6 +32,10 @@ class DatasetError(KnuckleError, ValueError):
     """A dataset's folder, labels, centres or predictions are missing, damaged, or do not fit each other."""
 
 
+class SourceError(KnuckleError):
+    """A source of frames cannot be opened or has stopped giving frames, or a recording of it cannot be written."""
+
+
 class DictionaryError(KnuckleError, ValueError):
     """A dictionary of label patches is missing, damaged, foreign or of another version."""
 

@@ -7,6 +7,25 @@ from pathlib import Path
 from knuckle.errors import KnuckleError, SettingsError
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder that can be seen; no name raises an error."""
+    try:
+        return path.is_dir()
+    except OSError:  # too long a name, or a folder above that may not be looked into
+        return False
+
+
+def require_writable(path: Path, error: type[KnuckleError] = SettingsError) -> None:
+    """Raises `error` if `write_whole` could not write there: before hours of work, not after."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part") if path.name else path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        partial.unlink()
+    except OSError as fault:
+        raise error(f"{path}: cannot write ({fault.strerror})") from None
+
+
 def write_whole(path: str | Path, data: bytes | str, error: type[KnuckleError] = SettingsError) -> None:
     """Writes bytes, or text as UTF-8, under a temporary name and renames that; missing folders are made.
 

@@ -48,6 +48,7 @@ class VideoFile:
         self._partial = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{_ENDING}")
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self.pictures = 0  # written so far
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -59,6 +60,7 @@ class VideoFile:
             self._writer = self._opened((width, height))
         if (width, height) != self._size:
             raise SettingsError(f"{self._path}: pictures of {self._size} px, and one of {(width, height)}")
+        self.pictures += 1
         self._writer.write(np.ascontiguousarray(picture[:height, :width, ::-1]))
 
     def __exit__(

@@ -186,3 +186,10 @@ def test_a_name_that_would_be_read_otherwise_is_not_written(tmp_path: Path, name
     with pytest.raises(DatasetError, match="cannot be an image's name"):
         write_joint_text(tmp_path / "a.txt", np.zeros((1, 2, 3)), [name])
     assert not (tmp_path / "a.txt").exists()
+
+
+def test_any_line_ends_are_line_ends(tmp_path: Path) -> None:
+    for number, end in enumerate(("\n", "\r\n", "\r")):
+        (tmp_path / f"{number}.txt").write_bytes(end.join(["1 2 3", "4 5 6", ""]).encode())
+        found = read_joint_text(tmp_path / f"{number}.txt", 1).values[:, 0].tolist()
+        assert found == [[1, 2, 3], [4, 5, 6]]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import MSRA_HEADER, msra_bin, text, write_gesture, write_msra15
 
 from knuckle.anatomy import HAND21
 from knuckle.data.msra15 import JOINTS, Msra15
 from knuckle.errors import DatasetError, DepthError
+from made_up import MSRA_HEADER, msra_bin, text, write_gesture, write_msra15
 
 NAMES = (
     "wrist index_mcp index_pip index_dip index_tip middle_mcp middle_pip middle_dip middle_tip ring_mcp ring_pip "
@@ -74,7 +74,7 @@ def test_cubes_are_the_persons(root: Path) -> None:
 def test_only_that_persons_folder_is_needed(tmp_path: Path) -> None:
     write_gesture(tmp_path / "P3" / "5")
     assert len(Msra15(tmp_path, "P3")) == 2
-    with pytest.raises(DatasetError, match=r"P0: no gesture with a joint\.txt: give the folder that holds P0 to P8"):
+    with pytest.raises(DatasetError, match="P0: no gesture: give the folder that holds P0 to P8"):
         Msra15(tmp_path, "all")
 
 
@@ -138,3 +138,11 @@ def test_bad_frames(tmp_path: Path, data: bytes, said: str) -> None:
     assert str(caught.value).startswith(f"{dataset.path(1)}: ")
     assert said in str(caught.value)
     assert dataset.depth(0).max() > 0
+
+
+def test_a_gesture_without_its_labels_is_named(tmp_path: Path) -> None:
+    for gesture in ("1", "2"):
+        write_gesture(tmp_path / "P3" / gesture)
+    (tmp_path / "P3" / "2" / "joint.txt").unlink()
+    with pytest.raises(DatasetError, match=r"P3/2/joint\.txt: missing"):
+        Msra15(tmp_path, "P3")

@@ -15,6 +15,7 @@ from knuckle import __version__
 from knuckle.cli.datasets import data
 from knuckle.cli.evaluating import evaluate
 from knuckle.cli.inference import demo, predict
+from knuckle.cli.live import record
 from knuckle.cli.making import export, synth, train
 from knuckle.cli.output import ReaderGoneError, complain, say
 from knuckle.cli.reporting import report
@@ -22,7 +23,7 @@ from knuckle.cli.restoring import dictionary, restore
 from knuckle.errors import KnuckleError
 
 app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (demo, predict, synth, train, evaluate, report, export, restore):
+for command in (demo, predict, record, synth, train, evaluate, report, export, restore):
     app.command()(command)
 app.add_typer(dictionary, name="dictionary")
 app.add_typer(data, name="data")

@@ -1,6 +1,7 @@
 """Commands for datasets of real frames: they need the `data` extra."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -123,11 +124,25 @@ def import_(
 
     settings = ImportSettings(centers, cube_mm, side)
     names = split or usual_splits(dataset)
+    _check_centers(dataset, root, names, settings)
     unused = sum(
         _import_one(dataset, root, name, f"{out.rstrip('/')}/{name}", settings, workers, scheduler) for name in names
     )
     if unused:
         raise typer.Exit(2)
+
+
+def _check_centers(dataset: str, root: Path, splits: Sequence[str], settings: "ImportSettings") -> None:
+    """Before the first of several splits is imported: that the last one will not be refused."""
+    from knuckle.data.centers import ANNOTATION, LOCATE, annotated_centers
+    from knuckle.data.datasets import open_dataset
+
+    if len(splits) < 2 or settings.centers == LOCATE:
+        return
+    if settings.centers != ANNOTATION:
+        raise SettingsError(f"{settings.centers}: a file of centres is of one split: say which, with  --split")
+    for split in splits:
+        annotated_centers(open_dataset(dataset, root, split))
 
 
 def _import_one(

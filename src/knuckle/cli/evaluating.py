@@ -13,7 +13,7 @@ from knuckle.cli.datasets import Dataset, TextForm
 from knuckle.cli.making import need
 from knuckle.cli.output import complain, say
 from knuckle.errors import SettingsError
-from knuckle.files import write_whole
+from knuckle.files import is_folder, write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +79,10 @@ def evaluate(
         raise SettingsError("--images is for the pictures of worst frames: say where they go, with  --plots FOLDER")
     if page is not None and page.suffix == ".svg":
         raise SettingsError(f"{page}: the page's chart would have this name: name the page .md")
+    if is_folder(labels) and labels_form is not None:
+        raise SettingsError("--labels-form is for a labels' file: leave it out with a folder")
+    if not is_folder(labels) and split is not None and images is None:
+        raise SettingsError("--split is for a labels' folder: leave it out with a file")
     truth = read_truth(dataset, labels, labels_form, split)  # type: ignore[arg-type]
     names = _names(predictions)
     found = {name: read_predictions(path, truth, form) for name, path in zip(names, predictions, strict=True)}  # type: ignore[arg-type]

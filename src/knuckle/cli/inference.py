@@ -129,9 +129,9 @@ def predict(
     """
     if dataset is not None:
         refuse_given(context, ("camera", "unit_mm", "center", "as_json", "video", "fps"), "not with a dataset")
-        predict_into(
-            frames, dataset, split, centers, form, "right" if side == Side.auto else side, cube_mm, out, weights
-        )
+        asked = context.get_parameter_source("side")
+        shown = side if asked is not None and asked.name == "COMMANDLINE" else Side.right  # datasets show right hands
+        predict_into(frames, dataset, split, centers, form, shown, cube_mm, out, weights)
         return
     refuse_given(context, ("split", "centers", "form"), "only a dataset has it")
     if video is None:
@@ -160,7 +160,9 @@ def predict(
                 continue
             _keep(frame, depth, hand, records, None if pictures is None else pictures[index], film)
             _tell(frame, hand, as_json, alone=len(frames) == 1)
-    if video is not None and not as_json:
+    if film is not None and not film.pictures:
+        complain(f"{video}: no frame could be read, so there is no video")
+    elif film is not None and not as_json:
         say(f"wrote {video}")
     if bad:
         raise typer.Exit(2)

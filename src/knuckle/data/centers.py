@@ -18,6 +18,9 @@ ANNOTATION, LOCATE = "annotation", "locate"
 
 _NONE = "nan nan nan"
 
+_NEAR_MM = 20.0
+"""Centres of the visible surface lie about this far from the joints' middle; where y is turned, much farther."""
+
 
 def annotated_centers(dataset: Dataset) -> NDArray[np.float64]:
     """(N, 3) mm: the middle, on each axis, of the joints that are known; NaN in a frame without any.
@@ -30,9 +33,8 @@ def annotated_centers(dataset: Dataset) -> NDArray[np.float64]:
     high = np.where(known, labels, -np.inf).max(axis=1)
     found = np.isfinite(low) & np.isfinite(high)
     if not found.any():
-        raise DatasetError(
-            f"{dataset.root}: no joints are known in {dataset.split}: search the hand, with  --centers {LOCATE}"
-        )
+        remedy = f"search the hand, with  --split {dataset.split} --centers {LOCATE}"
+        raise DatasetError(f"{dataset.root}: no joints are known in {dataset.split}: {remedy}")
     centers = np.full(low.shape, np.nan)
     np.add(low, high, out=centers, where=found)
     return centers / 2
@@ -52,8 +54,8 @@ def read_centers(path: str | Path, dataset: Dataset) -> NDArray[np.float64]:
             f"{path}: {len(values)} centres for {len(dataset)} frames of {dataset.split}: is it of another split?"
         )
     centers = dataset.protocol.to_mm(values[:, None], "own")[:, 0]
-    # V2V's MSRA15 has z positive, unlike the dataset itself
-    centers[:, 2] = np.abs(centers[:, 2])
+    if dataset.protocol.signs[2] < 0:  # V2V's MSRA15 has z positive, unlike the dataset itself
+        centers[:, 2] = np.abs(centers[:, 2])
     _refuse_far(path, centers, dataset)
     return centers
 
@@ -68,10 +70,21 @@ def write_centers(path: str | Path, centers: ArrayLike, dataset: Dataset) -> Non
 def _refuse_far(path: Path, centers: NDArray[np.float64], dataset: Dataset) -> None:
     if not np.isfinite(dataset.labels).any():
         return
-    away = np.linalg.norm(centers - annotated_centers(dataset), axis=1)
-    away = away[np.isfinite(away)]
-    if away.size and np.median(away) > dataset.protocol.cube_mm:
+    truth = annotated_centers(dataset)
+    away, mirrored = (_median_distance(centers * (1, sign, 1), truth) for sign in (1, -1))
+    if away > _NEAR_MM and mirrored < away / 2:
         raise DatasetError(
-            f"{path}: its centres lie {np.median(away):.0f} mm away from the annotated hands: is it in mm, of this "
-            f"split, and with the dataset's own axes?"
+            f"{path}: its centres lie {away:.0f} mm away from the annotated hands, with y turned {mirrored:.0f} mm: "
+            "give y as the dataset itself has it"
         )
+    if away > dataset.protocol.cube_mm / 3:
+        raise DatasetError(
+            f"{path}: its centres lie {away:.0f} mm away from the annotated hands: is it in mm, and of this split?"
+        )
+
+
+def _median_distance(centers: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    """Of the frames that have both; 0 without any."""
+    away = np.linalg.norm(centers - truth, axis=1)
+    away = away[np.isfinite(away)]
+    return float(np.median(away)) if away.size else 0.0

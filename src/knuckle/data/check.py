@@ -10,7 +10,7 @@ import numpy as np
 from knuckle.data.dataset import Dataset, require_folder
 from knuckle.data.datasets import dataset_kind, open_dataset, usual_splits
 from knuckle.data.shards import work_through
-from knuckle.errors import DatasetError, DepthError
+from knuckle.errors import DatasetError, DepthError, KnuckleError
 
 _TASK = 128
 """Frames a task: about a second's work."""
@@ -174,7 +174,7 @@ def _deeper(kind: type[Dataset], root: Path) -> str:
         for split in usual_splits(kind.name):
             try:
                 kind(folder, split)
-            except DatasetError:
+            except KnuckleError:
                 continue
             return f"; it seems to lie in {folder}"
     return ""

@@ -17,6 +17,7 @@ from knuckle.crop import CropBox
 from knuckle.data.protocol import Protocol, Subject, picked, weighted
 from knuckle.depth import read_depth
 from knuckle.errors import DatasetError, DepthError
+from knuckle.files import is_folder
 
 FARTHEST = 1e6
 """Pixels, or mm: beyond that lies no joint, but damage."""
@@ -144,11 +145,11 @@ class Dataset(ABC):
 
 def require_folder(root: Path, layout: str) -> Path:
     """Returns the folder of a dataset. Raises `DatasetError`, with what it should hold, if there is none."""
-    if root.is_file():
+    if is_folder(root):
+        return root
+    if root.name and root in root.parent.glob("*"):
         raise DatasetError(f"{root}: a file: unpack it, and give the folder that holds {layout}")
-    if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder: give the one that holds {layout}")
-    return root
+    raise DatasetError(f"{root}: no such folder: give the one that holds {layout}")
 
 
 def check_places(path: Path, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,6 @@ Joints are in mm, camera axes, y down; an empty cell is unknown, and so is every
 import csv
 import io
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,13 +22,13 @@ from knuckle.crop import CUBE_MM
 from knuckle.data.dataset import FARTHEST, Dataset, check_split
 from knuckle.data.joint_text import read_lines
 from knuckle.data.protocol import Protocol, picked, weighted
+from knuckle.depth.listing import depth_images
 from knuckle.errors import DatasetError
 from knuckle.files import write_whole
 
 JOINTS_FILE = "joints.csv"
 CAMERA_FILE = "camera.json"
 
-_IMAGES = (".png", ".npy", ".bin")
 _AXES = ("x", "y", "z")
 
 
@@ -58,7 +57,7 @@ class Frames(Dataset):
     def __init__(self, root: str | Path, split: str = "all") -> None:
         super().__init__(root, check_split(Frames, split))
         self._camera = Camera.load(self._file(CAMERA_FILE))
-        self._paths = sorted((path for path in self.root.iterdir() if path.suffix.lower() in _IMAGES), key=_by_number)
+        self._paths = depth_images(self.root)
         self.subjects = ()
         if not self._paths:
             raise DatasetError(f"{root}: no depth image: give the folder that holds {self.layout()}")
@@ -110,12 +109,6 @@ def write_joints(folder: str | Path, names: Sequence[str], joints: ArrayLike, or
     for name, row in zip(names, rows.tolist(), strict=True):
         writer.writerow([name, *("" if math.isnan(value) else f"{value:.3f}" for value in row)])
     write_whole(Path(folder) / JOINTS_FILE, text.getvalue(), DatasetError)
-
-
-def _by_number(path: Path) -> tuple[list[str | int], str]:
-    """What names are sorted by: numbers in them as numbers, then the name, which tells 1.png and 01.png apart."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name
 
 
 def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float32]]]:

@@ -63,7 +63,11 @@ class Hands17(Dataset):
             self._names, self.labels = list(text.names), check_places(file, text.values).astype(np.float32)
         else:
             file = self._file("frame", "BoundingBox.txt")
-            self._names = [(line.split() or [""])[0] for line in read_lines(file)]
+            lines = read_lines(file)
+            empty = next((number for number, line in enumerate(lines, start=1) if not line.split()), None)
+            if empty is not None:
+                raise DatasetError(f"{file}: line {empty} is empty: download it again")
+            self._names = [line.split()[0] for line in lines]
             self.labels = np.full((len(self._names), len(JOINTS), 3), np.nan, dtype=np.float32)
         if not self._names:
             raise DatasetError(f"{file}: holds no frame: download it again")

@@ -105,7 +105,7 @@ def read_lines(path: str | Path) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DatasetError(f"{path}: not a text file: joints are text, one line a frame, plain or gzipped") from None
-    return text.rstrip().replace("\r\n", "\n").split("\n") if text.strip() else []
+    return text.rstrip().replace("\r\n", "\n").replace("\r", "\n").split("\n") if text.strip() else []
 
 
 def _reason(error: Exception) -> str:

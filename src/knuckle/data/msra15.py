@@ -78,9 +78,11 @@ class Msra15(Dataset):
 
     def _gestures(self, person: str) -> list[Path]:
         folder = self.root / person
-        found = sorted(path.parent for path in folder.glob("*/joint.txt"))
+        found = sorted(path for path in folder.glob("[!.]*") if path.is_dir())
+        for gesture in found:
+            self._file(person, gesture.name, "joint.txt")
         if not found:
-            raise DatasetError(f"{folder}: no gesture with a joint.txt: give the folder that holds {self.layout()}")
+            raise DatasetError(f"{folder}: no gesture: give the folder that holds {self.layout()}")
         return found
 
 

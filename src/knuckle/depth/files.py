@@ -31,19 +31,16 @@ def read_depth(path: str | Path, unit_mm: float | None = None) -> NDArray[np.flo
     Raises `DepthError`, naming the file and the remedy, if the file is missing, damaged, too large or not a depth
     image, or if its depths fail `check_depth`.
     """
-    unit = _check_unit(unit_mm)
-    data = _read_bytes(path)
-    if data.startswith(png.SIGNATURE):
-        steps = png.decode_png(data, path)
-    elif data.startswith(npy.SIGNATURE):
-        steps = npy.decode_npy(data, path)
-    elif Path(path).suffix.lower() == msra.SUFFIX and data:
-        return check_depth(msra.decode_bin(data, path), path)
-    else:
-        raise DepthError(f"{path}: not a depth image; {WANTED}" if data else f"{path}: the file is empty")
-    if steps.dtype.kind == "f":
-        return check_depth(steps, path)
-    return check_depth(steps.astype(np.float32) * np.float32(unit), path, unit)
+    depth, unit = _read_image(path, unit_mm)
+    return check_depth(depth, path, unit)
+
+
+def read_any_depth(path: str | Path, unit_mm: float | None = None) -> NDArray[np.float32]:
+    """As `read_depth`, but without a look at the range: recordings hold frames of a covered sensor, too.
+
+    Raises `DepthError` if the file cannot be read, or a value is NaN, infinite or negative.
+    """
+    return as_depth(_read_image(path, unit_mm)[0], path)
 
 
 def write_depth(path: str | Path, depth: ArrayLike, unit_mm: float = 1.0) -> None:
@@ -68,6 +65,23 @@ def write_depth(path: str | Path, depth: ArrayLike, unit_mm: float = 1.0) -> Non
         with suppress(OSError):  # nor, under a file instead of a folder, can it be sought
             partial.unlink()
         raise DepthError(f"{path}: cannot write the depth image ({error.strerror})") from None
+
+
+def _read_image(path: str | Path, unit_mm: float | None) -> tuple[NDArray, float | None]:
+    """What a file holds, (H, W) mm, and the unit of its steps; None where it has floats."""
+    unit = _check_unit(unit_mm)
+    data = _read_bytes(path)
+    if data.startswith(png.SIGNATURE):
+        steps = png.decode_png(data, path)
+    elif data.startswith(npy.SIGNATURE):
+        steps = npy.decode_npy(data, path)
+    elif Path(path).suffix.lower() == msra.SUFFIX and data:
+        return msra.decode_bin(data, path), None
+    else:
+        raise DepthError(f"{path}: not a depth image; {WANTED}" if data else f"{path}: the file is empty")
+    if steps.dtype.kind == "f":
+        return steps, None
+    return steps.astype(np.float32) * np.float32(unit), unit
 
 
 def _check_unit(unit_mm: float | None) -> float:

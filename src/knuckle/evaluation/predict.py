@@ -12,8 +12,9 @@ from knuckle.data.centers import ANNOTATION, LOCATE, annotated_centers, read_cen
 from knuckle.data.dataset import Dataset
 from knuckle.data.joint_text import write_joint_text
 from knuckle.data.protocol import Form, weighted
-from knuckle.errors import DepthError
+from knuckle.errors import DatasetError, DepthError
 from knuckle.estimator import HandPoseEstimator
+from knuckle.files import require_writable
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def predict_dataset(
     asked for that are not there, or the file cannot be written.
     """
     settings = settings or PredictSettings()
+    require_writable(out, DatasetError)
     centers = _centers(dataset, settings.centers)
     protocol = dataset.protocol
     found = np.full((len(dataset), len(protocol.joints), 3), np.nan)  # mm

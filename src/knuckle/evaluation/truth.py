@@ -15,6 +15,7 @@ from knuckle.data.joint_text import JointText, read_joint_text
 from knuckle.data.nyu import EVALUATED
 from knuckle.data.protocol import Form, Protocol, Subject, weighted
 from knuckle.errors import DatasetError
+from knuckle.files import is_folder
 
 _FARTHEST_MM = 1e6
 """Beyond that lies no joint, but damage."""
@@ -51,7 +52,7 @@ def read_truth(dataset: str, path: str | Path, form: Form | None = None, split: 
     `DatasetError` for what cannot be read or has no frame to score.
     """
     path = Path(path)
-    truth = _from_folder(dataset, path, split) if path.is_dir() else _from_text(dataset, path, form)
+    truth = _from_folder(dataset, path, split) if is_folder(path) else _from_text(dataset, path, form)
     joints = _usable(truth.joints)
     truth = Truth(path, truth.protocol, joints, truth.subjects, truth.names, truth.camera)
     if not truth.labelled.any():

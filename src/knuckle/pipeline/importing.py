@@ -6,7 +6,8 @@ frame's: nothing in the cube, joints and centre NaN. Parts are 0 throughout: nob
 
 import hashlib
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,34 @@ def import_split(
     workers = workers_for(out, workers, scheduler)
     require_scheduler(scheduler)
     store = SampleStore.create(out, len(opened), _made_by(opened, centers, settings), shard)
-    missing = store.missing_shards()
+    missing = sorted({*store.missing_shards(), *_mended(store, opened, centers)})
     progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
     work_through(partial(_write_shard, store.url, job), missing, workers, scheduler, progress)
     store.tidy()
     unused = np.flatnonzero(np.isnan(store.read("center")).any(axis=1))
     return [_reason(opened, settings, int(index)) for index in unused]
+
+
+def _mended(store: SampleStore, dataset: Dataset, centers: NDArray[np.float64] | None) -> Iterator[int]:
+    """Shards with an empty row whose frame can be used by now. A search for the hand is not repeated."""
+    if centers is None:
+        return
+    missing = set(store.missing_shards())
+    for shard in range(-(-len(store) // store.attributes["shard"])):
+        rows = store.shard_range(shard)
+        if shard in missing:
+            continue
+        empty = np.flatnonzero(np.isnan(store.read("center", rows.start, rows.stop)).any(axis=1)) + rows.start
+        if any(np.isfinite(centers[index]).all() and _is_readable(dataset, int(index)) for index in empty):
+            yield shard
+
+
+def _is_readable(dataset: Dataset, index: int) -> bool:
+    try:
+        dataset.depth(index)
+    except DepthError:
+        return False
+    return True
 
 
 def centers_of(dataset: Dataset, settings: ImportSettings) -> NDArray[np.float64] | None:
@@ -124,7 +147,8 @@ def _made_by(dataset: Dataset, centers: NDArray[np.float64] | None, settings: Im
     return {
         "dataset": dataset.name,
         "split": dataset.split,
-        "labels_sha256": _sha256(dataset.labels),
+        "labels_sha256": _sha256(dataset.labels, dataset.hand21, dataset.joints14),
+        "camera": asdict(dataset.camera),
         "centers": source,
         "centers_sha256": None if centers is None else _sha256(centers),
         "cube_mm": cubes or (settings.cube_mm or protocol.cube_mm),
@@ -135,8 +159,8 @@ def _made_by(dataset: Dataset, centers: NDArray[np.float64] | None, settings: Im
     }
 
 
-def _sha256(values: NDArray) -> str:
-    return hashlib.sha256(values.tobytes()).hexdigest()
+def _sha256(*arrays: NDArray) -> str:
+    return hashlib.sha256(b"".join(values.tobytes() for values in arrays)).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
