@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import write_frames, write_hands17, write_icvl, write_msra15, write_nyu
 
 from knuckle.anatomy import HAND21
 from knuckle.data.datasets import DATASETS, open_dataset, usual_splits
 from knuckle.data.frames import Frames
 from knuckle.data.msra15 import Msra15
 from knuckle.errors import DatasetError, DepthError
+from made_up import write_frames, write_hands17, write_icvl, write_msra15, write_nyu
 
 ODD = "my datasets/Händë №1 手"
 """A folder's name with spaces and what is not ASCII."""

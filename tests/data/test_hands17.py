@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import FAR, text, write_hands17
 
 from knuckle.anatomy import HAND21
 from knuckle.data.hands17 import JOINTS, Hands17
 from knuckle.errors import DatasetError
+from made_up import FAR, text, write_hands17
 
 NAMES = (
     "wrist thumb_cmc index_mcp middle_mcp ring_mcp pinky_mcp thumb_mcp thumb_ip thumb_tip index_pip "

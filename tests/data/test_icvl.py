@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import FAR, ICVL_FOCAL, own_axes, text, write_icvl
 
 from knuckle.anatomy import HAND21, NYU14
 from knuckle.data.icvl import JOINTS, Icvl
 from knuckle.errors import DatasetError
+from made_up import FAR, ICVL_FOCAL, own_axes, text, write_icvl
 
 NAMES = (
     "palm thumb_root thumb_mid thumb_tip index_root index_mid index_tip middle_root middle_mid middle_tip "

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
-from made_up import write_matlab73
 
 from knuckle.data.matlab import read_matlab
 from knuckle.errors import DatasetError, MissingExtraError
+from made_up import write_matlab73
 
 VIEWS = np.arange(3 * 5 * 4 * 2, dtype=float).reshape(3, 5, 4, 2)
 

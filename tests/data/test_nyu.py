@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from made_up import FAR, NYU_FOCAL, nyu_joints, own_axes, places, write_nyu, write_nyu_image
 
 from knuckle.anatomy import HAND21, NYU14
 from knuckle.data.nyu import EVALUATED, Nyu
 from knuckle.errors import DatasetError
+from made_up import FAR, NYU_FOCAL, nyu_joints, own_axes, places, write_nyu, write_nyu_image
 
 INDEX36 = {
     "pinky_tip": 0,
