@@ -51,7 +51,7 @@ ROOMS: dict[str, set[str]] = {
     | {"synth", "data", "restoration", "segmentation", "regression", "networks", "estimator", "sources"},
     "report": GROUND | {"charts"},
     "evaluation": GROUND | {"charts", "data", "estimator"},
-    "viewer": GROUND | {"estimator", "tracking", "smoothing", "sources"},
+    "viewer": GROUND | {"estimator", "tracking", "smoothing", "sources", "predictions"},
 }
 TOP = {"", "__main__", "cli"}  # `import knuckle` itself and the commands may know every room
 

@@ -38,6 +38,8 @@ WRIST_COLOR: Image = np.array([235, 230, 222], dtype=np.uint8)
 """RGB colour of the wrist joint: the palm's hue, light enough to be seen on a grey hand."""
 
 _BACKGROUND = (18, 18, 24)  # a trace of blue tells "no measurement" from a measured surface far away
+_DARKEST, _SPAN = 48, 190  # of the greys that measured surfaces have
+_GREYS = np.array([_BACKGROUND, *([grey] * 3 for grey in range(1, 256))], dtype=np.uint8)  # 0 is no measurement
 _INK = (215, 215, 215)
 _HALO = (20, 20, 20)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -75,9 +77,9 @@ def depth_image(depth: NDArray[np.float32], near: float | None = None, far: floa
     far = max(float(high), near + 1.0) if far is None else far
     if not near < far:
         raise SettingsError(f"near must be less than far, got near={near} mm, far={far} mm")
-    share = np.clip((far - np.where(measured, depth, far)) / (far - near), 0.0, 1.0)
-    grey = np.rint(48 + 190 * share).astype(np.uint8)  # (H, W)
-    return np.where(measured[..., None], grey[..., None], np.array(_BACKGROUND, dtype=np.uint8))
+    step = np.float32(_SPAN / (far - near))
+    levels = np.clip(np.rint((np.float32(far) - depth) * step), 0, _SPAN) + np.float32(_DARKEST)
+    return np.take(_GREYS, np.where(measured, levels, 0).astype(np.uint8), axis=0)
 
 
 def part_image(parts: NDArray[np.uint8]) -> Image:
@@ -85,12 +87,7 @@ def part_image(parts: NDArray[np.uint8]) -> Image:
 
     Raises `SettingsError` if it is not (H, W) or holds a value that is no label.
     """
-    parts = np.asarray(parts)
-    if parts.ndim != 2 or not np.issubdtype(parts.dtype, np.integer):
-        raise SettingsError(f"a part map must be (H, W) whole-number labels, got {parts.dtype} {parts.shape}")
-    if parts.size and not 0 <= parts.min() <= parts.max() < len(LABELS):
-        raise SettingsError(f"a part map holds labels 0..{len(LABELS) - 1}, got {parts.min()}..{parts.max()}")
-    return PALETTE[parts]
+    return PALETTE[_checked_parts(parts)]
 
 
 def overlay_parts(image: Image, parts: NDArray[np.uint8], alpha: float = 0.7) -> Image:
@@ -98,13 +95,15 @@ def overlay_parts(image: Image, parts: NDArray[np.uint8], alpha: float = 0.7) ->
 
     Raises `SettingsError` if the part map (H, W) is not of the picture's size, or alpha is not in 0..1.
     """
-    image, colors = _checked(image), part_image(parts)
-    if colors.shape != image.shape:
-        raise SettingsError(f"picture {image.shape[:2]} and part map {colors.shape[:2]} must have one height and width")
+    image, parts = _checked(image), _checked_parts(parts)
+    if parts.shape != image.shape[:2]:
+        raise SettingsError(f"picture {image.shape[:2]} and part map {parts.shape} must have one height and width")
     if not 0 <= alpha <= 1:
         raise SettingsError(f"alpha must be in 0..1, got {alpha}")
-    mixed = np.rint((1 - alpha) * image + alpha * colors).astype(np.uint8)
-    return np.where(parts[..., None] > 0, mixed, image)
+    covered = parts > 0
+    mixed = image.copy()
+    mixed[covered] = np.rint((1 - alpha) * image[covered] + alpha * PALETTE[parts[covered]]).astype(np.uint8)
+    return mixed
 
 
 def skeleton(
@@ -215,6 +214,15 @@ def _checked(image: Image) -> Image:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise SettingsError(f"a picture must be (H, W, 3) uint8 RGB, got {image.dtype} {image.shape}")
     return np.ascontiguousarray(image)
+
+
+def _checked_parts(parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    parts = np.asarray(parts)
+    if parts.ndim != 2 or not np.issubdtype(parts.dtype, np.integer):
+        raise SettingsError(f"a part map must be (H, W) whole-number labels, got {parts.dtype} {parts.shape}")
+    if parts.size and not 0 <= parts.min() <= parts.max() < len(LABELS):
+        raise SettingsError(f"a part map holds labels 0..{len(LABELS) - 1}, got {parts.min()}..{parts.max()}")
+    return parts
 
 
 def _line_unit(image: Image, points: NDArray[np.float64]) -> float:

@@ -100,7 +100,7 @@ class HandTracker:
             self._begun += 1
             smooth = None if settings.smoothing is None else OneEuroFilter(settings.smoothing)
             track = _Track(self._begun, settings.side, smooth)
-            track.take(hand, settings.side == "auto", depth, camera, timestamp)
+            track.take(hand, visible_middle(hand, depth, camera), settings.side == "auto", camera, timestamp)
             self._tracks.append(track)
 
 
@@ -132,13 +132,14 @@ class _Track:
             return False
         middle = visible_middle(hand, depth, camera)
         if np.linalg.norm(middle - hand.center) > _ASTRAY_MM:
-            hand = ask(middle, side) or hand
-        self.take(hand, side == "auto", depth, camera, timestamp)
+            nearer = ask(middle, side)
+            if nearer is not None:
+                hand, middle = nearer, visible_middle(nearer, depth, camera)
+        self.take(hand, middle, side == "auto", camera, timestamp)
         return True
 
-    def take(self, hand: Hand, both_sides: bool, depth: NDArray[np.float32], camera: Camera, timestamp: float) -> None:
-        """Notes what was seen, and whether both sides were tried."""
-        middle = visible_middle(hand, depth, camera)
+    def take(self, hand: Hand, middle: NDArray[np.float64], both_sides: bool, camera: Camera, timestamp: float) -> None:
+        """Notes what was seen, its visible middle (3,) mm, and whether both sides were tried."""
         if self._last is not None and timestamp > self._last[0]:
             self._speed = (middle - self._last[1]) / (timestamp - self._last[0])
         self._last = timestamp, middle

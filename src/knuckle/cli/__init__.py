@@ -20,10 +20,11 @@ from knuckle.cli.making import export, synth, train
 from knuckle.cli.output import ReaderGoneError, complain, say
 from knuckle.cli.reporting import report
 from knuckle.cli.restoring import dictionary, restore
+from knuckle.cli.viewing import view
 from knuckle.errors import KnuckleError
 
 app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (demo, predict, record, synth, train, evaluate, report, export, restore):
+for command in (demo, predict, view, record, synth, train, evaluate, report, export, restore):
     app.command()(command)
 app.add_typer(dictionary, name="dictionary")
 app.add_typer(data, name="data")

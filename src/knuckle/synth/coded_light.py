@@ -44,15 +44,20 @@ def see_coded_light(
     measured = np.zeros((height, width), dtype=np.float32)
     carried = np.zeros((height, width), dtype=np.uint8)
     key = draw_key(rng)
-    shadow = cast_shadow(depth, fx, BASELINE_MM)
-    far, beside = farthest_around(depth, 1), nearest_around(depth, 2)
+    losing = min(1.0, strength)
+    # no surface beyond returns enough light, whatever its slope and the ripple, which stays within 5.25
+    darkness = RANGE_MM * np.sqrt(1.3 / losing) if losing > 0.0 else np.inf
+    top, bottom, left, right = _around(depth, darkness, 2)
+    near = depth[top:bottom, left:right]  # what is nearer than a pixel of it, or within 2 px, is all in it
+    shadow = cast_shadow(near, fx, BASELINE_MM)
+    far, beside = farthest_around(near, 1), nearest_around(near, 2)
     farther, about = farthest_around(far, 1), nearest_around(beside, 2)
     scallop, ripple = smooth_grid(height, width, 4.0, word(key, 1)), smooth_grid(height, width, 8.0, word(key, 2))
-    pixels, losing = word(key, 3), min(1.0, strength)
-    for y in range(height):
-        for x in range(width):
-            z = depth[y, x]
-            if not np.isfinite(z) or (shadow[y, x] and strength > 0.0):
+    pixels = word(key, 3)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            z, row, column = depth[y, x], y - top, x - left
+            if not np.isfinite(z) or z > darkness or (shadow[row, column] and strength > 0.0):
                 continue
             edge = smooth_at(scallop, y, x, _SCALLOP)
             slope = tangent(depth, y, x, fx)
@@ -61,17 +66,35 @@ def see_coded_light(
             if light < losing:
                 continue
             index = 2 * (y * width + x)
-            if not farther[y, x] - beside[y, x] < _STEP_MM or z - about[y, x] > _JUMP_MM:
+            beyond, nearest = farther[row, column], about[row, column]
+            if not beyond - beside[row, column] < _STEP_MM or z - nearest > _JUMP_MM:
                 bits = word(pixels, index + 1)
-                if uniform(bits) < losing and _lost(z, far[y, x], farther[y, x], beside[y, x], about[y, x], edge):
+                if uniform(bits) < losing and _lost(z, far[row, column], beyond, beside[row, column], nearest, edge):
                     continue
-                if farther[y, x] - z > _JUMP_MM and uniform(bits << np.uint64(24)) < 0.03 * strength:
+                if beyond - z > _JUMP_MM and uniform(bits << np.uint64(24)) < 0.03 * strength:
                     z += 40.0 * (uniform(bits << np.uint64(12)) - 0.5)  # a wrong code
             error = WHITE_MM * normal(word(pixels, index)) + RIPPLE_MM * patch
             z += strength * error * z * z / 250_000.0
             measured[y, x] = np.rint(z / UNIT_MM) * UNIT_MM
             carried[y, x] = labels[y, x]
     return measured, carried
+
+
+@njit()
+def _around(depth: NDArray, limit: float, margin: int) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of a window about all depths up to a limit; of the first pixel if there is none."""
+    height, width = depth.shape
+    top, bottom, left, right = height, 0, width, 0
+    for y in range(height):
+        first, last = width, -1
+        for x in range(width):
+            if depth[y, x] <= limit:
+                first, last = min(first, x), x
+        if last >= 0:
+            top, bottom, left, right = min(top, y), y + 1, min(left, first), max(right, last + 1)
+    if bottom == 0:
+        return 0, 1, 0, 1
+    return max(0, top - margin), min(height, bottom + margin), max(0, left - margin), min(width, right + margin)
 
 
 @njit()

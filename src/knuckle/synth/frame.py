@@ -1,6 +1,7 @@
 """A whole depth frame of a person's hand raised before their body, as a sensor sees it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +62,14 @@ def render_scene(
     upright = np.stack([np.cross(model.distal, model.palmar), -model.distal, -model.palmar])
     rotation, middle = euler(*turn) @ upright, bones.chain.mean(axis=0)
     points = (skin(vertices, *model.skinning, bones.maps) - middle) @ rotation.T + place
-    depth = np.full((camera.height, camera.width), NOTHING)
+    depth = _person(camera, person_mm).copy()
     face = np.full(depth.shape, -1, dtype=np.int32)
-    _draw_person(depth, camera, person_mm)
     wrist, forearm = joints[WRIST] - middle, unit(joints[WRIST] - joints[FOREARM])
     _draw_sleeve(depth, camera, rotation @ wrist + place, rotation @ forearm)
     rasterize(points, model.asset.faces, camera.fx, camera.fy, camera.cx, camera.cy, depth, face)
-    labels = np.where(face >= 0, model.face_labels[face], 0).astype(np.uint8)
+    labels = np.zeros(depth.shape, dtype=np.uint8)
+    drawn = face >= 0
+    labels[drawn] = model.face_labels[face[drawn]]
     return depth, labels, (bones.joints - middle) @ rotation.T + place
 
 
@@ -79,7 +81,10 @@ def _draw_sleeve(depth: NDArray, camera: Camera, wrist: NDArray, forearm: NDArra
     draw_ellipsoid(middle, inverse, camera.fx, camera.fy, camera.cx, camera.cy, depth)
 
 
-def _draw_person(depth: NDArray[np.float64], camera: Camera, away: float) -> None:
+@lru_cache(maxsize=4)
+def _person(camera: Camera, away: float) -> NDArray[np.float64]:
+    """Depth (H, W) mm of head, body and wall, which stay while a hand moves. Not to be written to."""
+    depth = np.full((camera.height, camera.width), NOTHING)
     lens = (camera.fx, camera.fy, camera.cx, camera.cy)
     draw_rectangle(
         np.array([0.0, 0.0, 1350.0 + away]), np.array([3000.0, 0, 0]), np.array([0, 3000.0, 0]), *lens, depth
@@ -87,3 +92,5 @@ def _draw_person(depth: NDArray[np.float64], camera: Camera, away: float) -> Non
     head, body = ((60.0, -160.0, away), (75.0, 110.0, 95.0)), ((60.0, 330.0, away + 50.0), (230.0, 380.0, 120.0))
     for where, radii in (head, body):
         draw_ellipsoid(np.array(where), np.diag(1 / np.array(radii)), *lens, depth)
+    depth.flags.writeable = False
+    return depth

@@ -8,7 +8,7 @@ NOTHING = np.inf
 """Depth of a pixel that no surface covers, in rendered (not measured) depth images."""
 
 
-@njit(fastmath={"nsz", "arcp", "contract", "afn"})
+@njit(nogil=True, fastmath={"nsz", "arcp", "contract", "afn"})
 def rasterize(points, faces, fx, fy, cx, cy, depth, face):
     """Draws a mesh into depth (H, W) mm and face (H, W) int32 where it is nearer than what is there.
 
@@ -122,7 +122,7 @@ def draw_rectangle(center, side, up, fx, fy, cx, cy, depth):
     draw_shape(True, center, rectangle_matrix(side, up), fx, fy, cx, cy, depth, unused)
 
 
-@njit()
+@njit(nogil=True)
 def draw_ellipsoid(center, inverse, fx, fy, cx, cy, depth):
     """Draws an ellipsoid |inverse @ (p - center)| = 1 into depth (H, W) mm; inverse (3, 3) is 1/radii times axes."""
     unused = np.empty(depth.shape, dtype=np.uint8)

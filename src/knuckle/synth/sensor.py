@@ -32,7 +32,7 @@ def measure(
     return measure_kind(depth, labels, fx, SENSORS.index(sensor), strength, rng)
 
 
-@njit()
+@njit(nogil=True)  # a live page goes on while the next frame is made
 def measure_kind(
     depth: NDArray, labels: NDArray[np.uint8], fx: float, kind: int, strength: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

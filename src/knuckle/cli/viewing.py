@@ -1,0 +1,74 @@
+"""The command that opens the live page."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from knuckle.cli.inference import Weights
+from knuckle.cli.live import stopping
+from knuckle.cli.output import complain, say
+from knuckle.errors import MissingExtraError
+
+
+def view(
+    source: Annotated[
+        str,
+        typer.Option(
+            help="synthetic, realsense, a folder of depth images, or a file: .npy, .npz, .zarr, .bag, .mcap, .db3."
+        ),
+    ] = "synthetic",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; the next free one is taken.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address of the page. Other machines reach it at 0.0.0.0, and may use its controls.")
+    ] = "127.0.0.1",
+    camera: Annotated[
+        Path | None, typer.Option(help="Camera file of a folder or stack, instead of its own camera.json.")
+    ] = None,
+    unit_mm: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=1000, help="Millimetres per step of a folder's or stack's integers; else its camera's, or 1."
+        ),
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="Of the depth images in a ROS bag, if it holds several.")] = None,
+    weights: Weights = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads of the networks: the browser needs a core, too.")
+    ] = 1,
+) -> None:
+    """Show hands live, in a web page on this machine.
+
+    Reads a source's frames; a recording plays over and over. Prints the page's address and serves it until Ctrl-C:
+    points coloured by part and the skeleton in 3D (metres), depth and part map side by side, the confidence of every
+    joint, and how long each stage takes, in ms. Controls change source, number and side of hands, cube and depth range
+    (mm) and smoothing, pause, step and seek, save a frame, and take an uploaded depth image.
+
+    A source that fails is opened again every two seconds; frames that cannot be read are counted and shown as such.
+    """
+    from knuckle.sources import open_source
+
+    try:
+        from knuckle.viewer import Viewer
+    except ImportError as error:
+        raise MissingExtraError("view", str(error.name)) from None
+
+    first = [open_source(source, camera, unit_mm, topic)]  # here, so that a wrong name ends the command
+    with (
+        Viewer(
+            lambda: first.pop() if first else open_source(source, camera, unit_mm, topic),
+            source,
+            host,
+            port,
+            weights,
+            threads,
+        ) as viewer,
+        stopping() as stop,
+    ):
+        shown = f"[{host}]" if ":" in host else host
+        say(f"http://{shown}:{viewer.port}/  (until Ctrl-C)")
+        if not viewer.is_local:
+            complain(f"everyone who reaches {host} can see and control this page")
+        while not stop():
+            time.sleep(0.1)
