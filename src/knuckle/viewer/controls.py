@@ -49,19 +49,19 @@ class Controls:
         length = state.length or 0
         self._seek.visible = length > 1
         if length > 1:
-            self._seek.max = length - 1
-            self._seek.value = min(index, length - 1)  # type: ignore[misc]
+            self._seek.max = length
+            self._seek.value = min(index + 1, length)  # type: ignore[misc]
         self._pause.value = state.paused  # type: ignore[misc]
         self._step.disabled = not state.paused
 
     def _add_player(self, gui: viser.GuiApi) -> None:
         self._pause = gui.add_checkbox("Pause", False)
         self._step = gui.add_button("Single step", icon=viser.Icon.PLAYER_SKIP_FORWARD, disabled=True)
-        self._seek = gui.add_slider("Frame", 0, 1, 1, 0, visible=False)
+        self._seek = gui.add_slider("Frame", 1, 2, 1, 1, visible=False)
         keep = gui.add_button("Save frame", icon=viser.Icon.DOWNLOAD, hint="Depth, camera, joints and picture as a ZIP")
         self._pause.on_update(_by_a_person(lambda event: self._viewer.pause(event.target.value)))
         self._step.on_click(_by_a_person(lambda _: self._viewer.step()))
-        self._seek.on_update(_by_a_person(lambda event: self._viewer.seek(int(event.target.value))))
+        self._seek.on_update(_by_a_person(lambda event: self._viewer.seek(int(event.target.value) - 1)))
         keep.on_click(_by_a_person(self._keep))
 
     def _add_hands(self, gui: viser.GuiApi) -> None:
@@ -135,7 +135,7 @@ class Controls:
         if packed is None:
             _notify(event, "Nothing to save", "no frame has been shown yet", "red")
         elif event.client is not None:
-            event.client.send_file_download("knuckle-frame.zip", packed)
+            event.client.send_file_download("knuckle-frame.zip", packed, save_immediately=True)
 
 
 def _by_a_person(react: Callable[[viser.GuiEvent[Any]], None]) -> Callable[[viser.GuiEvent[Any]], None]:

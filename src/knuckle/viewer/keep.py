@@ -22,7 +22,7 @@ def zipped(look: Look, picture: Image) -> bytes:
     with tempfile.TemporaryDirectory(prefix="knuckle-") as name:
         folder = Path(name)
         depth = _write_depth(folder, look)
-        look.frame.camera.save(folder / "camera.json")
+        look.whole.camera.save(folder / "camera.json")
         lines = [to_record(depth, found.hand) for found in look.hands] or [to_record(depth, None)]
         (folder / RECORDS).write_text("\n".join(lines) + "\n", encoding="utf-8")
         (folder / "picture.png").write_bytes(_png(picture))
@@ -35,14 +35,14 @@ def zipped(look: Look, picture: Image) -> bytes:
 
 def _write_depth(folder: Path, look: Look) -> Path:
     """The depth file's name in the archive."""
-    unit = look.frame.camera.depth_unit_mm
+    unit = look.whole.camera.depth_unit_mm
     if unit is not None:
         try:
-            write_depth(folder / "depth.png", look.frame.depth, unit)
+            write_depth(folder / "depth.png", look.whole.depth, unit)
             return Path("depth.png")
         except DepthError:  # does not fit 16 bits
             pass
-    np.save(folder / "depth.npy", look.frame.depth)
+    np.save(folder / "depth.npy", look.whole.depth)
     return Path("depth.npy")
 
 

@@ -44,12 +44,14 @@ class ViewSettings:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """A frame, with what lies outside of the depth range taken out, and the hands in it.
+    """A frame and the hands in it.
 
-    index: its number in the stream; arrived: when it came, seconds of `time.monotonic`; stages_ms: waiting, the two
-    networks, and all else that finding hands took, by name.
+    whole: as the sensor gave it; frame: with what lies outside of the depth range taken out; index: its number in the
+    stream; arrived: when it came, seconds of `time.monotonic`; stages_ms: waiting, the two networks, and all else that
+    finding hands took, by name.
     """
 
+    whole: LiveFrame
     frame: LiveFrame
     hands: list[TrackedHand]
     index: int
@@ -82,7 +84,8 @@ class Watcher:
             "joints": joints_s,
             "locate, crop, track": time.monotonic() - started - parts_s - joints_s,
         }
-        return Look(frame, hands, arrived.index, arrived.at, {name: 1000 * value for name, value in stages.items()})
+        stages_ms = {name: 1000 * seconds for name, seconds in stages.items()}
+        return Look(arrived.frame, frame, hands, arrived.index, arrived.at, stages_ms)
 
     def _hands(self, frame: LiveFrame) -> list[TrackedHand]:
         if frame.depth.any():
