@@ -65,9 +65,9 @@ def test_rates_and_medians() -> None:
 
 
 def test_the_frame_s_number_counts_from_one_for_people_and_from_zero_for_scripts() -> None:
-    assert "data-frame='4'" in frame_html(4, 1.25, None)
-    assert ">frame 5, 1.25 s<" in frame_html(4, 1.25, None)
-    assert ">frame 5 of 9, 1.25 s<" in frame_html(4, 1.25, 9)
+    assert "data-frame='4' data-arrived-ms='17000500'" in frame_html(4, 1.25, None, 17000.5)
+    assert ">frame 5, 1.25 s<" in frame_html(4, 1.25, None, 17000.5)
+    assert ">frame 5 of 9, 1.25 s<" in frame_html(4, 1.25, 9, 17000.5)
 
 
 def test_confidence_of_every_joint_stands_in_the_row_of_its_finger() -> None:

@@ -161,7 +161,6 @@ def test_it_loads_and_shows_the_hand(view: Callable[..., Viewer], visit: Callabl
     until(page, lambda: shown(page) >= 2)
     for words in ("frames/s", "parts", "joints", "locate, crop, track", "draw", "encode and send", "arrived to sent"):
         assert words in page.inner_text("[data-knuckle=pace]")
-    page.get_by_role("tab", name="Joints").click()
     page.wait_for_selector("[data-knuckle=confidence] td[title=index_tip]")
     assert "right hand" in page.inner_text("[data-knuckle=confidence]")
 

@@ -89,11 +89,13 @@ def status_html(state: FeedState, silent_s: float, error: str, hands: int, searc
     )
 
 
-def frame_html(index: int, timestamp: float, length: int | None) -> str:
-    """Which frame is shown. The number lets a script tell when it came to the page."""
+def frame_html(index: int, timestamp: float, length: int | None, arrived: float) -> str:
+    """Which frame is shown. Its number, and when it came (seconds of `time.time`), let a script tell how old it is when
+    it is on the page."""
     of = "" if length is None else f" of {length}"
     text = f"frame {index + 1}{of}, {timestamp:.2f} s"
-    return f"<small data-knuckle='frame' data-frame='{index}' style='{_BOX}'>{text}</small>"
+    data = f"data-knuckle='frame' data-frame='{index}' data-arrived-ms='{1000 * arrived:.0f}'"
+    return f"<small {data} style='{_BOX}'>{text}</small>"
 
 
 def confidence_html(hands: Sequence[TrackedHand]) -> str:

@@ -31,14 +31,13 @@ class Page:
         self._last: Look | None = None
         self._make_scene()
         panel_ = server.gui.add_panel()
-        with panel_.add_tab("Depth and parts"):
+        with panel_.add_tab("Depth, parts and joints"):
             self._image = server.gui.add_image(
                 np.zeros((PANEL_WIDTH * 3 // 4, 2 * PANEL_WIDTH, 3), np.uint8),
                 format="jpeg",
                 jpeg_quality=_JPEG_QUALITY,
             )
             self._frame = server.gui.add_html("")
-        with panel_.add_tab("Joints"):
             self._confidence = server.gui.add_html("")
         panel_.dock_left()
         panel_.set_width(_LEFT_WIDTH)
@@ -65,7 +64,8 @@ class Page:
             for slot in range(MAX_HANDS):
                 self._show_hand(slot, hands[slot] if slot < len(hands) else None)
             self._image.image = picture
-            self._frame.content = frame_html(look.index, look.frame.timestamp, state.length)
+            arrived = time.time() - (time.monotonic() - look.arrived)
+            self._frame.content = frame_html(look.index, look.frame.timestamp, state.length, arrived)
         sent = time.monotonic()
         self._shown.add(sent, {"draw": 1000 * (drawn - started), "encode and send": 1000 * (sent - drawn)})
 

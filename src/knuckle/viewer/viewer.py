@@ -95,6 +95,11 @@ class Viewer:
     def seek(self, index: int) -> None:
         self._feed.seek(index)
 
+    @property
+    def dropped(self) -> int:
+        """Frames of the source that came while the one before was looked at, and were not."""
+        return self._feed.state.dropped
+
     def camera(self) -> Camera | None:
         """Of the frame that is shown."""
         return None if self._look is None else self._look.frame.camera
