@@ -265,3 +265,20 @@ def test_noise_on_real_hands_is_the_models(shared_data: Path) -> None:
         for rows, windows in ((real, hand), (simulated, model)):
             rows.append([np.median(windows.sigma), np.median(np.abs(windows.stripe))])
     np.testing.assert_allclose(np.mean(simulated, axis=0), np.mean(real, axis=0), rtol=0.3)
+
+
+def test_coded_light_sees_the_same_whatever_lies_far_off_to_the_side() -> None:
+    hand = np.full((90, 120), np.inf)
+    hand[40:80, 50:90] = 500.0 + np.arange(40)[:, None]
+    hand[40:80, 95:100] = 1120.0  # too dark to be measured, near enough to matter for what is
+    beside = hand.copy()
+    beside[:6, :6] = 500.0  # makes more of the frame bright enough to be looked at
+    labels = np.ones(hand.shape, np.uint8)
+    alone, together = (
+        measure(depth, labels, 475.0, "coded-light", 1.0, np.random.default_rng(3))[0] for depth in (hand, beside)
+    )
+    assert (alone[40:80, 50:90] > 0).mean() > 0.3
+    np.testing.assert_array_equal(alone[20:], together[20:])
+    assert not measure(np.full((9, 9), 2000.0), labels[:9, :9], 475.0, "coded-light", 1.0, np.random.default_rng(3))[
+        0
+    ].any()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,10 +19,10 @@ def check_depth(depth: ArrayLike, source: str | Path = "depth", unit_mm: float |
     a single measurement; and for a frame whose median measurement is beyond `FAR_MM` or nearer than `NEAR_MM`.
     """
     frame = as_depth(depth, source)
-    valid = np.count_nonzero(frame)
+    valid = cv2.countNonZero(frame)
     if valid == 0:
         raise DepthError(f"{source}: no measurement at all, every pixel is 0: is the sensor covered or unplugged?")
-    far = np.count_nonzero(frame > FAR_MM)
+    far = np.count_nonzero(frame > FAR_MM) if frame.max() > FAR_MM else 0
     near = np.count_nonzero(frame < NEAR_MM) - (frame.size - valid)
     if 2 * max(far, near) > valid:  # the median without sorting: this runs on every frame
         median = float(np.median(frame[frame > 0]))

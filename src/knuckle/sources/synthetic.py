@@ -63,7 +63,9 @@ class SyntheticSource(Source):
         rng = np.random.default_rng((self._seed, index))
         depth, _ = measure(scene, labels, self.camera.fx, "coded-light", 1.0, rng)
         unit = np.float32(self.camera.depth_unit_mm or UNIT_MM)
-        return LiveFrame(timestamp, np.rint(depth / unit) * unit, self.camera), joints
+        if unit != UNIT_MM:  # else the sensor has done it
+            depth = np.rint(depth / unit) * unit
+        return LiveFrame(timestamp, depth, self.camera), joints
 
     def _pose(self, timestamp: float) -> NDArray[np.float64]:
         """(23,) degrees: on the way from one random gesture to the next."""

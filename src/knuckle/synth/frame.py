@@ -78,7 +78,22 @@ def _draw_sleeve(depth: NDArray, camera: Camera, wrist: NDArray, forearm: NDArra
     middle = wrist - 210.0 * forearm
     across = unit(np.cross(forearm, [0.31, 0.87, 0.38]))  # any direction that is not the forearm's
     inverse = np.stack([across, np.cross(forearm, across), forearm]) / np.array([[40.0], [40.0], [150.0]])
-    draw_ellipsoid(middle, inverse, camera.fx, camera.fy, camera.cx, camera.cy, depth)
+    left, top, right, bottom = _window(camera, middle, 150.0)
+    lens = (camera.fx, camera.fy, camera.cx - left, camera.cy - top)
+    draw_ellipsoid(middle, inverse, *lens, depth[top:bottom, left:right])
+
+
+def _window(camera: Camera, middle: NDArray, radius: float) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of all pixels that a ball about a point (3,) mm may cover; of all there are, if near."""
+    if middle[2] - radius < 1.0:
+        return 0, 0, camera.width, camera.height
+    corners = np.array([middle[:2] - radius, middle[:2] + radius])[:, None]  # (2, 1, 2), over both depths
+    seen = corners / np.array([middle[2] - radius, middle[2] + radius])[:, None] * [camera.fx, camera.fy]
+    low = np.floor(seen.min(axis=(0, 1)) + [camera.cx, camera.cy]).astype(int)
+    high = np.ceil(seen.max(axis=(0, 1)) + [camera.cx, camera.cy]).astype(int) + 1
+    left, top = np.clip(low, 0, [camera.width, camera.height]).tolist()
+    right, bottom = np.clip(high, 0, [camera.width, camera.height]).tolist()
+    return left, top, right, bottom
 
 
 @lru_cache(maxsize=4)
