@@ -134,6 +134,9 @@ class Viewer:
         except KnuckleError as error:
             self._page.fail(" ".join(str(error).split()))
             return
+        except Exception as error:  # a fault of ours: the page says so, and goes on with the next frame
+            self._page.fail(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            return
         self.frames += 1
         self._page.count(self._look)
         # hands are followed in every frame; where that leaves no time to draw them all, some are not drawn
