@@ -156,7 +156,7 @@ def test_predict_writes_a_line_for_each_frame(
         (["--dataset", "frames", "--out", "x.txt", "--center", "0,0,600"], "--center: not with a dataset"),
         (["--dataset", "frames", "--out", "."], ".: a folder"),
         (["--centers", "annotation", "--camera", "c.json"], "--centers: only a dataset has it"),
-        ([], "camera is missing"),
+        (["--center", "0,0,600"], "--center: only depth images have it"),
         (["--dataset", "frames", "--out", "x.txt", "--centers", "annotation"], "no joints are known"),
     ],
 )

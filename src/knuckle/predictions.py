@@ -1,9 +1,11 @@
 """What `knuckle predict` prints and writes: records, tables, and the names of its files."""
 
+import csv
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,18 +17,53 @@ RECORDS = "predictions.jsonl"
 """Name of the file of records in an output folder."""
 
 
-def to_record(frame: Path, hand: Hand | None) -> str:
+@dataclass(frozen=True)
+class Moment:
+    """Which hand in which frame of a sequence: index from 0, seconds on the source's clock, number of the hand."""
+
+    index: int
+    timestamp: float
+    number: int | None
+
+
+def to_record(frame: Path, hand: Hand | None, moment: Moment | None = None) -> str:
     """One line of JSON: file, found, side, center_mm (3), joints_mm (21 x 3), pixels (21 x 2), confidence (21).
 
-    Lengths are mm in camera axes; what is not known because no hand was found is null.
+    Of a sequence also frame, timestamp_s and hand, after file. Lengths are mm in camera axes; what is not known because
+    no hand was found is null.
     """
-    record: dict[str, Any] = {"file": str(frame), "found": hand is not None}
+    record: dict[str, Any] = {"file": str(frame)}
+    if moment is not None:
+        record |= {"frame": moment.index, "timestamp_s": round(moment.timestamp, 6), "hand": moment.number}
+    record["found"] = hand is not None
     record["side"] = None if hand is None else hand.side
     record["center_mm"] = None if hand is None else hand.center.astype(float).round(3).tolist()
     record["joints_mm"] = None if hand is None else hand.joints.astype(float).round(3).tolist()
     record["pixels"] = None if hand is None else hand.pixels.astype(float).round(3).tolist()
     record["confidence"] = None if hand is None else hand.confidence.astype(float).round(4).tolist()
     return json.dumps(record, allow_nan=False)
+
+
+CSV_COLUMNS = (
+    *("file", "frame", "timestamp_s", "hand", "found", "side", "center_x_mm", "center_y_mm", "center_z_mm"),
+    *(f"{joint}_{value}" for joint in HAND21 for value in ("x_mm", "y_mm", "z_mm", "u_px", "v_px", "confidence")),
+)
+"""Of a table of predictions: one row for each hand, and one for each frame without a hand."""
+
+
+def to_row(frame: Path, hand: Hand | None, moment: Moment | None = None) -> list[str]:
+    """A row under `CSV_COLUMNS`; what is not known is empty. Lengths are mm in camera axes."""
+    row = [str(frame), *([""] * 3 if moment is None else _moment_cells(moment)), str(int(hand is not None))]
+    if hand is None:
+        return row + [""] * (len(CSV_COLUMNS) - len(row))
+    row += [hand.side, *(f"{value:.3f}" for value in hand.center)]
+    for (x, y, z), (u, v), confidence in zip(hand.joints, hand.pixels, hand.confidence, strict=True):
+        row += [f"{x:.3f}", f"{y:.3f}", f"{z:.3f}", f"{u:.3f}", f"{v:.3f}", f"{confidence:.4f}"]
+    return row
+
+
+def _moment_cells(moment: Moment) -> list[str]:
+    return [str(moment.index), f"{moment.timestamp:.6f}", "" if moment.number is None else str(moment.number)]
 
 
 def summary(name: str, hand: Hand | None) -> str:
@@ -65,11 +102,26 @@ def records_file(folder: Path) -> Iterator[IO[str]]:
     The file appears when the block ends; if the block fails, an earlier file is left as it was.
     Raises `SettingsError`, naming the path, if it cannot be written.
     """
-    path = folder / RECORDS
+    with _whole_file(folder / RECORDS, make_folder=True) as file:
+        yield file
+
+
+@contextmanager
+def csv_file(path: Path) -> Iterator[Callable[[list[str]], None]]:
+    """Yields what writes a row, RFC 4180, below a head of `CSV_COLUMNS`; the file appears as of `records_file`."""
+    with _whole_file(path, make_folder=False) as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(CSV_COLUMNS)
+        yield writer.writerow
+
+
+@contextmanager
+def _whole_file(path: Path, make_folder: bool) -> Iterator[IO[str]]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file
         partial.replace(path)
     except OSError as error:

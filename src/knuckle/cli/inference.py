@@ -9,7 +9,8 @@ import typer
 
 from knuckle.camera import Camera
 from knuckle.cli.datasets import Name, TextForm, predict_into
-from knuckle.cli.output import complain, refuse_given, say
+from knuckle.cli.following import Wanted, is_source, predict_source
+from knuckle.cli.output import complain, counting, refuse_given, say
 from knuckle.crop import CUBE_MM
 from knuckle.depth import read_depth
 from knuckle.errors import CameraError, DepthError, SettingsError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 FRAMES = Path(__file__).parent.parent / "frames"
 """Folder of the frames that come with the package, for `knuckle demo`."""
+
+
+_OF_SOURCES = ("hands", "smooth", "limit", "topic")
 
 
 class Side(StrEnum):
@@ -71,11 +75,16 @@ def predict(
     context: typer.Context,
     frames: Annotated[
         list[Path],
-        typer.Argument(help="Depth images: 16-bit PNG, NYU's packed PNG, .bin, .npy; or a folder, with --dataset."),
+        typer.Argument(
+            help="Depth images: 16-bit PNG, NYU's packed PNG, .bin, .npy (H, W). Or one source of frames: a folder, "
+            ".zarr, .npz, .npy (N, H, W), .bag, .mcap, .db3, synthetic, realsense. Or, with --dataset, its folder."
+        ),
     ],
     camera: Annotated[
         Path | None,
-        typer.Option(help="JSON file with fx, fy, cx, cy, width, height (px) and, if known, depth_unit_mm."),
+        typer.Option(
+            help="JSON file with fx, fy, cx, cy, width, height (px) and, if known, depth_unit_mm; sources have theirs."
+        ),
     ] = None,
     unit_mm: Annotated[
         float | None,
@@ -88,6 +97,7 @@ def predict(
     side: Annotated[Side, typer.Option(help="Which hand it is; auto takes the one that fits better.")] = Side.auto,
     cube_mm: Annotated[float, typer.Option(help="Edge of the cube that holds the hand, mm.")] = CUBE_MM,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each frame.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Table to write, .csv: a row for each hand.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -100,7 +110,15 @@ def predict(
             help="Video to write, .mp4: depth, parts, skeleton. The frames are then a sequence: it is followed."
         ),
     ] = None,
-    fps: Annotated[float, typer.Option(help="Frames a second, with --video.")] = 30.0,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames a second, with --video; by default the source's own, or 30.")
+    ] = None,
+    hands: Annotated[int, typer.Option(min=1, max=2, help="Of a source: how many are followed at once.")] = 1,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Of a source: calm the joints with a One-Euro filter.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option("--frames", min=1, help="Of a source: stop after so many.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Of the depth images in a ROS bag, if it holds several.")] = None,
     weights: Weights = None,
     dataset: Annotated[Name | None, typer.Option(help="Predict a whole split of this dataset.")] = None,
     split: Annotated[str | None, typer.Option(help="Of the dataset; by default what is tested on.")] = None,
@@ -122,13 +140,18 @@ def predict(
     With --json, prints an object for each frame: file, found, side, center_mm (3), joints_mm (21 x 3), pixels
     (21 x 2), confidence (21, the probability that the joint is within 20 mm); null where no hand is found.
 
+    A source's frames are a sequence: its hands are followed, each with a number that it keeps, until the source ends or
+    Ctrl-C; --json and --csv also have frame (from 0), timestamp_s and hand (its number). With --csv, --out or --video
+    the files take the place of the printed lines.
+
     A frame that cannot be read is named on stderr; the others are done all the same, and the exit code is 2.
 
     With --dataset, reads a dataset's folder and writes one text file, a line a frame, three numbers a joint, as
     knuckle evaluate and the field's evaluators read it; a frame without a hand is a line of nan.
     """
     if dataset is not None:
-        refuse_given(context, ("camera", "unit_mm", "center", "as_json", "video", "fps"), "not with a dataset")
+        taken = ("camera", "unit_mm", "center", "as_json", "csv", "video", "fps", *_OF_SOURCES)
+        refuse_given(context, taken, "not with a dataset")
         asked = context.get_parameter_source("side")
         shown = side if asked is not None and asked.name == "COMMANDLINE" else Side.right  # datasets show right hands
         predict_into(frames, dataset, split, centers, form, shown, cube_mm, out, weights)
@@ -136,21 +159,37 @@ def predict(
     refuse_given(context, ("split", "centers", "form"), "only a dataset has it")
     if video is None:
         refuse_given(context, ("fps",), "only a video has it")
+    if is_source(frames):
+        refuse_given(context, ("center",), "only depth images have it")
+        from knuckle.smoothing import OneEuroSettings
+        from knuckle.sources import open_source
+        from knuckle.tracking import HandTracker, TrackingSettings
+
+        with open_source(str(frames[0]), camera, unit_mm, topic) as source:
+            settings = TrackingSettings(hands, side, cube_mm, OneEuroSettings() if smooth else None)
+            tracker = HandTracker(HandPoseEstimator(weights), settings)
+            predict_source(source, tracker, Wanted(limit, as_json, csv, out, video, fps))
+        return
+    refuse_given(context, _OF_SOURCES, "only a source has it")
     if camera is None:
         raise SettingsError("camera is missing: give the intrinsics with  --camera camera.json")
-    from knuckle.predictions import picture_paths, records_file
+    from knuckle.predictions import csv_file, picture_paths, records_file, to_row
     from knuckle.video import VideoFile
 
+    rate = 30.0 if fps is None else fps
     intrinsics = Camera.load(camera)
     unit = intrinsics.depth_unit_mm if unit_mm is None else unit_mm
     place = None if center is None else _parse_center(center)
     pictures = None if out is None else picture_paths(frames, out)
-    find = _finder(HandPoseEstimator(weights), intrinsics, place, side, cube_mm, None if video is None else fps)
+    find = _finder(HandPoseEstimator(weights), intrinsics, place, side, cube_mm, None if video is None else rate)
     bad = 0
     with ExitStack() as files:
         records = None if out is None else files.enter_context(records_file(out))
-        film = None if video is None else files.enter_context(VideoFile(video, fps))
+        row = None if csv is None else files.enter_context(csv_file(csv))
+        film = None if video is None else files.enter_context(VideoFile(video, rate))
+        advance = files.enter_context(counting("frames", len(frames), alone=False))
         for index, frame in enumerate(frames):
+            advance()
             try:
                 depth = read_depth(frame, unit)
                 hand = find(depth, index)
@@ -158,6 +197,8 @@ def predict(
                 complain(str(error) if str(frame) in str(error) else f"{frame}: {error}")
                 bad += 1
                 continue
+            if row is not None:
+                row(to_row(frame, hand))
             _keep(frame, depth, hand, records, None if pictures is None else pictures[index], film)
             _tell(frame, hand, as_json, alone=len(frames) == 1)
     if film is not None and not film.pictures:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -30,12 +32,43 @@ def complain(text: str) -> None:
     print(_printable(f"knuckle: {line}", sys.stderr.encoding), file=sys.stderr)
 
 
+@contextmanager
+def counting(what: str, total: int | None, alone: bool) -> Iterator[Callable[[], None]]:
+    """Yields what counts one more done, on a bar on stderr with rate and time left; total None: without an end.
+
+    Only on a terminal, and, unless nothing else is printed meanwhile (`alone`), only where stdout goes elsewhere: lines
+    would tear the bar.
+    """
+    if not sys.stderr.isatty() or total == 1 or (sys.stdout.isatty() and not alone):
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns: list[ProgressColumn] = [
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+    ]
+    if total is not None:
+        columns.append(TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def advance() -> None:
+            speed = bar.tasks[task].speed
+            bar.update(task, advance=1, rate="" if speed is None else f"{speed:.0f} a second")
+
+        yield advance
+
+
 def refuse_given(context: typer.Context, names: tuple[str, ...], reason: str) -> None:
     """Refuses options that were given on the command line."""
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            option = {"as_json": "json"}.get(name, name).replace("_", "-")
+            option = {"as_json": "json", "limit": "frames"}.get(name, name).replace("_", "-")
             raise SettingsError(f"--{option}: {reason}: leave it out")
 
 

@@ -1,0 +1,173 @@
+"""`knuckle predict` for frames that follow each other: recordings, stacks, bags, sensors."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from knuckle.cli.live import stopping
+from knuckle.cli.output import complain, counting, say
+from knuckle.errors import CameraError, DepthError, SourceError
+
+if TYPE_CHECKING:
+    from knuckle.estimator import Hand
+    from knuckle.sources import LiveFrame, Source
+    from knuckle.tracking import HandTracker, TrackedHand
+
+_NAMES = ("synthetic", "realsense")
+_ENDINGS = (".zarr", ".npz", ".bag", ".mcap", ".db3")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of a source's frames; paths are None, and counts too, where they were not asked for."""
+
+    frames: int | None
+    as_json: bool
+    csv: Path | None
+    out: Path | None
+    video: Path | None
+    fps: float | None
+
+    @property
+    def tells(self) -> bool:
+        """Whether a line for each frame is printed: what a file was asked for is not told as well."""
+        return self.as_json or (self.csv is None and self.out is None and self.video is None)
+
+
+def is_source(frames: list[Path]) -> bool:
+    """Whether `knuckle predict` was given one source of frames instead of depth images."""
+    if len(frames) != 1:
+        return False
+    path = frames[0]
+    if path.is_dir() or path.suffix.lower() in _ENDINGS:
+        return True
+    return _holds_many(path) if path.suffix.lower() == ".npy" else str(path) in _NAMES and not path.exists()
+
+
+def _holds_many(path: Path) -> bool:
+    """Whether a .npy is a stack (N, H, W); one that cannot be read is left to whoever reads it."""
+    import numpy as np
+
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False).ndim == 3
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def predict_source(source: "Source", tracker: "HandTracker", wanted: Wanted) -> None:
+    """Follows the hands through a source's frames. Exits with 2 if a frame could not be read or the source failed."""
+    from knuckle.predictions import csv_file, records_file
+    from knuckle.sources import RecordedSource
+    from knuckle.video import VideoFile
+
+    total = min(wanted.frames or len(source), len(source)) if isinstance(source, RecordedSource) else wanted.frames
+    with ExitStack() as files:
+        keeper = _Keeper(
+            source.name,
+            wanted,
+            None if wanted.csv is None else files.enter_context(csv_file(wanted.csv)),
+            None if wanted.out is None else files.enter_context(records_file(wanted.out)),
+            None if wanted.video is None else files.enter_context(VideoFile(wanted.video, wanted.fps or _rate(source))),
+        )
+        stop = files.enter_context(stopping())
+        advance = files.enter_context(counting("frames", total, alone=not wanted.tells))
+        for index, frame, hands in _followed(source, tracker, keeper, total, stop):
+            keeper.keep(index, frame, hands)
+            advance()
+    keeper.report()
+    if keeper.faults:
+        raise typer.Exit(2)
+
+
+def _followed(
+    source: "Source", tracker: "HandTracker", keeper: "_Keeper", total: int | None, stop: Callable[[], bool]
+) -> Iterator[tuple[int, "LiveFrame", "list[TrackedHand]"]]:
+    """Every good frame with its hands, until the source ends or fails, enough are done, or Ctrl-C."""
+    from knuckle.sources import BadFrame
+
+    try:
+        with closing(source.frames()) as stream:
+            for index, item in enumerate(stream):
+                if isinstance(item, BadFrame):
+                    keeper.complain(str(item.error))
+                else:
+                    try:
+                        yield index, item, tracker(item.depth, item.camera, item.timestamp)
+                    except (DepthError, CameraError) as error:
+                        keeper.complain(f"{source.name}, frame {index}: {error}")
+                if stop() or (total is not None and index + 1 >= total):
+                    return
+    except SourceError as error:
+        keeper.complain(str(error))
+
+
+@dataclass
+class _Keeper:
+    """Writes and prints what was asked for, and counts."""
+
+    name: str
+    wanted: Wanted
+    row: Callable[[list[str]], Any] | None
+    records: Any
+    film: Any
+    frames: int = 0
+    found: int = 0
+    faults: int = 0
+
+    def complain(self, line: str) -> None:
+        self.faults += 1
+        complain(line)
+
+    def keep(self, index: int, frame: "LiveFrame", hands: "list[TrackedHand]") -> None:
+        from knuckle.predictions import Moment, summary, to_record, to_row
+        from knuckle.video import panels
+
+        self.frames += 1
+        self.found += bool(hands)
+        rows: list[tuple[int | None, Hand | None]] = [(found.number, found.hand) for found in hands]
+        for number, hand in rows or [(None, None)]:
+            moment = Moment(index, frame.timestamp, number)
+            if self.row is not None:
+                self.row(to_row(Path(self.name), hand, moment))
+            if self.records is not None:
+                self.records.write(to_record(Path(self.name), hand, moment) + "\n")
+            if self.wanted.as_json:
+                say(to_record(Path(self.name), hand, moment))
+            elif self.wanted.tells:
+                say(summary(f"{self.name}, frame {index}", hand))
+        if self.wanted.out is not None:
+            self._picture(index, frame, hands)
+        if self.film is not None:
+            self.film.write(panels(frame.depth, [found.hand for found in hands]))
+
+    def _picture(self, index: int, frame: "LiveFrame", hands: "list[TrackedHand]") -> None:
+        from knuckle.draw import hand_picture, write_image
+
+        assert self.wanted.out is not None
+        for place, hand in enumerate([found.hand for found in hands] or [None]):
+            name = f"{index:06d}-hand.png" if place == 0 else f"{index:06d}-hand-{place + 1}.png"
+            write_image(self.wanted.out / name, hand_picture(frame.depth, hand))
+
+    def report(self) -> None:
+        if self.wanted.as_json:
+            return
+        say(f"{self.name}: a hand in {self.found} of {self.frames} frames")
+        for path in (self.wanted.csv, self.wanted.out, self.wanted.video):
+            if path is not None and (path is not self.wanted.video or self.frames):
+                say(f"wrote {path}")
+
+
+def _rate(source: "Source") -> float:
+    """Frames a second of a recording, 30 of what does not tell."""
+    import numpy as np
+
+    from knuckle.sources import RecordedSource
+
+    if not isinstance(source, RecordedSource) or len(source) < 2:
+        return 30.0
+    step = float(np.median(np.diff([source.timestamp(index) for index in range(min(len(source), 200))])))
+    return min(max(1 / step, 1.0), 240.0) if step > 0 else 30.0
