@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install --progress-bar off
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench examples clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/knuckle demo
@@ -20,15 +20,20 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# real_frames.py and sensor_noise.py need depth frames that are not part of the project; the others need nothing.
+# real_frames.py and sensor_noise.py need depth frames that are not part of the project, viewing.py a Chromium; the
+# others need nothing.
 REAL := $(if $(wildcard $(or $(KNUCKLE_SHARED_DATA),../shared/data)/frames),real_frames sensor_noise)
-BENCHMARKS := latency synth scale resume accuracy restoration importing tracking $(REAL)
+BENCHMARKS := latency synth scale resume accuracy restoration importing tracking viewing quantisation $(REAL)
 
 bench: $(VENV)/dev.stamp
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
+# What the JavaScript example needs. Its install script would fetch libraries for GPUs, which it does not use.
+examples:
+	cd examples/javascript && npm ci --ignore-scripts --no-audit --no-fund
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis examples/javascript/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp says what is installed, and is older than pyproject.toml when that must be done again. The package is

@@ -1,6 +1,7 @@
 """What `knuckle predict` prints and writes: records, tables, and the names of its files."""
 
 import csv
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,8 @@ from knuckle.estimator import Hand
 
 RECORDS = "predictions.jsonl"
 """Name of the file of records in an output folder."""
+
+_BESIDE_FRAMES = ("camera.json", "timestamps.csv", "joints.csv")
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,20 @@ def picture_paths(frames: Sequence[Path], folder: Path) -> list[Path]:
     return paths
 
 
+def refuse_over(path: Path | None, read: Sequence[Path]) -> None:
+    """Raises `SettingsError` if a file or folder to be written is one that is read, or belongs to it.
+
+    That is what lies beside frames, or in their folder: the camera, the times, the labels.
+    """
+    if path is None:
+        return
+    sources = {os.path.realpath(source) for source in read if source.exists()}
+    folders = sources | {os.path.dirname(source) for source in sources}
+    place = os.path.realpath(path)
+    if place in sources or (path.name in _BESIDE_FRAMES and os.path.dirname(place) in folders):
+        raise SettingsError(f"{path}: would be written over what is read: give another name")
+
+
 @contextmanager
 def records_file(folder: Path) -> Iterator[IO[str]]:
     """Opens `predictions.jsonl` of a folder, which is made if it is missing, for writing.
@@ -108,7 +125,10 @@ def records_file(folder: Path) -> Iterator[IO[str]]:
 
 @contextmanager
 def csv_file(path: Path) -> Iterator[Callable[[list[str]], None]]:
-    """Yields what writes a row, RFC 4180, below a head of `CSV_COLUMNS`; the file appears as of `records_file`."""
+    """Yields what writes a row, RFC 4180, below a head of `CSV_COLUMNS`; the file appears as of `records_file`.
+
+    Until then it has a temporary name beside it; a kill leaves that, and an earlier table as it was.
+    """
     with _whole_file(path, make_folder=False) as file:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(CSV_COLUMNS)
@@ -121,6 +141,8 @@ def _whole_file(path: Path, make_folder: bool) -> Iterator[IO[str]]:
     try:
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():  # said before the work, not after it
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file
         partial.replace(path)

@@ -1,20 +1,21 @@
 """`knuckle predict` for frames that follow each other: recordings, stacks, bags, sensors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from knuckle.cli.live import stopping
-from knuckle.cli.output import complain, counting, say
+from knuckle.cli.live import INTERRUPTED, stopping
+from knuckle.cli.output import complain, progress, say
 from knuckle.errors import CameraError, DepthError, SourceError
 
 if TYPE_CHECKING:
     from knuckle.estimator import Hand
-    from knuckle.sources import LiveFrame, Source
+    from knuckle.sources import BadFrame, LiveFrame, Source
     from knuckle.tracking import HandTracker, TrackedHand
 
 _NAMES = ("synthetic", "realsense")
@@ -59,12 +60,18 @@ def _holds_many(path: Path) -> bool:
 
 
 def predict_source(source: "Source", tracker: "HandTracker", wanted: Wanted) -> None:
-    """Follows the hands through a source's frames. Exits with 2 if a frame could not be read or the source failed."""
-    from knuckle.predictions import csv_file, records_file
+    """Follows the hands through a source's frames.
+
+    Exits with 130 if Ctrl-C came before all that were asked for, with 2 if a frame could not be read or the source
+    failed; the files are kept.
+    """
+    from knuckle.predictions import csv_file, records_file, refuse_over
     from knuckle.sources import RecordedSource
     from knuckle.video import VideoFile
 
     total = min(wanted.frames or len(source), len(source)) if isinstance(source, RecordedSource) else wanted.frames
+    for path in (wanted.csv, wanted.out):
+        refuse_over(path, [Path(source.name)])
     with ExitStack() as files:
         keeper = _Keeper(
             source.name,
@@ -74,33 +81,44 @@ def predict_source(source: "Source", tracker: "HandTracker", wanted: Wanted) -> 
             None if wanted.video is None else files.enter_context(VideoFile(wanted.video, wanted.fps or _rate(source))),
         )
         stop = files.enter_context(stopping())
-        advance = files.enter_context(counting("frames", total, alone=not wanted.tells))
-        for index, frame, hands in _followed(source, tracker, keeper, total, stop):
+        advance = files.enter_context(progress("frames", total))
+        stream = files.enter_context(closing(source.frames()))
+        for index, frame, hands in _followed(watched(islice(stream, total), advance, stop), tracker, keeper):
             keeper.keep(index, frame, hands)
-            advance()
+        interrupted = stop() and total is not None and keeper.frames + keeper.faults < total
     keeper.report()
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
     if keeper.faults:
         raise typer.Exit(2)
 
 
+def watched[Item](items: Iterable[Item], advance: Callable[[], None], stop: Callable[[], bool]) -> Iterator[Item]:
+    """The items, each counted when it has been dealt with, until Ctrl-C."""
+    for item in items:
+        yield item
+        advance()
+        if stop():
+            return
+
+
 def _followed(
-    source: "Source", tracker: "HandTracker", keeper: "_Keeper", total: int | None, stop: Callable[[], bool]
+    items: "Iterable[LiveFrame | BadFrame]", tracker: "HandTracker", keeper: "_Keeper"
 ) -> Iterator[tuple[int, "LiveFrame", "list[TrackedHand]"]]:
-    """Every good frame with its hands, until the source ends or fails, enough are done, or Ctrl-C."""
+    """Every good frame with its number and its hands, until the frames end or their source fails."""
     from knuckle.sources import BadFrame
 
     try:
-        with closing(source.frames()) as stream:
-            for index, item in enumerate(stream):
-                if isinstance(item, BadFrame):
-                    keeper.complain(str(item.error))
-                else:
-                    try:
-                        yield index, item, tracker(item.depth, item.camera, item.timestamp)
-                    except (DepthError, CameraError) as error:
-                        keeper.complain(f"{source.name}, frame {index}: {error}")
-                if stop() or (total is not None and index + 1 >= total):
-                    return
+        for index, item in enumerate(items):
+            if isinstance(item, BadFrame):
+                keeper.complain(str(item.error))
+                continue
+            try:
+                hands = tracker(item.depth, item.camera, item.timestamp)
+            except (DepthError, CameraError) as error:
+                keeper.complain(f"{keeper.name}, frame {index}: {error}")
+                continue
+            yield index, item, hands
     except SourceError as error:
         keeper.complain(str(error))
 

@@ -1,28 +1,20 @@
 """Commands that find hands: they need the light install only."""
 
-from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from knuckle.camera import Camera
 from knuckle.cli.datasets import Name, TextForm, predict_into
 from knuckle.cli.following import Wanted, is_source, predict_source
-from knuckle.cli.output import complain, counting, refuse_given, say
+from knuckle.cli.output import refuse_given, say
+from knuckle.cli.predicting import RATE, finder, predict_images
 from knuckle.crop import CUBE_MM
 from knuckle.depth import read_depth
-from knuckle.errors import CameraError, DepthError, SettingsError
-from knuckle.estimator import Hand, HandPoseEstimator
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from knuckle.video import VideoFile
+from knuckle.errors import SettingsError
+from knuckle.estimator import HandPoseEstimator
 
 FRAMES = Path(__file__).parent.parent / "frames"
 """Folder of the frames that come with the package, for `knuckle demo`."""
@@ -144,7 +136,9 @@ def predict(
     Ctrl-C; --json and --csv also have frame (from 0), timestamp_s and hand (its number). With --csv, --out or --video
     the files take the place of the printed lines.
 
-    A frame that cannot be read is named on stderr; the others are done all the same, and the exit code is 2.
+    A frame that cannot be read is named on stderr; the others are done all the same, and the exit code is 2. After
+    Ctrl-C the files hold what was done until then, and the exit code is 130, or 0 where a live source was to run until
+    Ctrl-C.
 
     With --dataset, reads a dataset's folder and writes one text file, a line a frame, three numbers a joint, as
     knuckle evaluate and the field's evaluators read it; a frame without a hand is a line of nan.
@@ -173,86 +167,12 @@ def predict(
     refuse_given(context, _OF_SOURCES, "only a source has it")
     if camera is None:
         raise SettingsError("camera is missing: give the intrinsics with  --camera camera.json")
-    from knuckle.predictions import csv_file, picture_paths, records_file, to_row
-    from knuckle.video import VideoFile
-
-    rate = 30.0 if fps is None else fps
     intrinsics = Camera.load(camera)
-    unit = intrinsics.depth_unit_mm if unit_mm is None else unit_mm
     place = None if center is None else _parse_center(center)
-    pictures = None if out is None else picture_paths(frames, out)
-    find = _finder(HandPoseEstimator(weights), intrinsics, place, side, cube_mm, None if video is None else rate)
-    bad = 0
-    with ExitStack() as files:
-        records = None if out is None else files.enter_context(records_file(out))
-        row = None if csv is None else files.enter_context(csv_file(csv))
-        film = None if video is None else files.enter_context(VideoFile(video, rate))
-        advance = files.enter_context(counting("frames", len(frames), alone=False))
-        for index, frame in enumerate(frames):
-            advance()
-            try:
-                depth = read_depth(frame, unit)
-                hand = find(depth, index)
-            except (DepthError, CameraError) as error:
-                complain(str(error) if str(frame) in str(error) else f"{frame}: {error}")
-                bad += 1
-                continue
-            if row is not None:
-                row(to_row(frame, hand))
-            _keep(frame, depth, hand, records, None if pictures is None else pictures[index], film)
-            _tell(frame, hand, as_json, alone=len(frames) == 1)
-    if film is not None and not film.pictures:
-        complain(f"{video}: no frame could be read, so there is no video")
-    elif film is not None and not as_json:
-        say(f"wrote {video}")
-    if bad:
-        raise typer.Exit(2)
-
-
-def _finder(
-    estimator: HandPoseEstimator,
-    camera: Camera,
-    center: list[float] | None,
-    side: str,
-    cube_mm: float,
-    fps: float | None,
-) -> "Callable[[NDArray[np.float32], int], Hand | None]":
-    """What finds the hand in a frame and its number: each frame by itself, or, with a rate, as a sequence."""
-    from knuckle.tracking import HandTracker, TrackingSettings
-
-    if fps is None or center is not None:
-        return lambda depth, index: estimator(depth, camera, center=center, side=side, cube_mm=cube_mm)
-    tracker = HandTracker(estimator, TrackingSettings(side=side, cube_mm=cube_mm, smoothing=None))
-    return lambda depth, index: next((found.hand for found in tracker(depth, camera, index / fps)), None)
-
-
-def _keep(
-    frame: Path,
-    depth: "NDArray[np.float32]",
-    hand: "Hand | None",
-    records: "IO[str] | None",
-    picture: Path | None,
-    film: "VideoFile | None",
-) -> None:
-    """Writes what is asked for of a frame."""
-    from knuckle.draw import hand_picture, write_image
-    from knuckle.predictions import to_record
-    from knuckle.video import panels
-
-    if records is not None and picture is not None:
-        records.write(to_record(frame, hand) + "\n")
-        write_image(picture, hand_picture(depth, hand))
-    if film is not None:
-        film.write(panels(depth, [] if hand is None else [hand]))
-
-
-def _tell(frame: Path, hand: "Hand | None", as_json: bool, alone: bool) -> None:
-    """Prints the result of a frame."""
-    from knuckle.predictions import joint_table, summary, to_record
-
-    say(to_record(frame, hand) if as_json else summary(str(frame), hand))
-    if hand is not None and alone and not as_json:
-        say(joint_table(hand))
+    rate = None if video is None else fps or RATE
+    find = finder(HandPoseEstimator(weights), intrinsics, place, side, cube_mm, rate)
+    wanted = Wanted(None, as_json, csv, out, video, rate)
+    predict_images(frames, intrinsics.depth_unit_mm if unit_mm is None else unit_mm, find, wanted)
 
 
 def _parse_center(text: str) -> list[float]:

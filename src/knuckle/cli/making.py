@@ -126,12 +126,19 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run of knuckle train.")],
     out: Annotated[Path, typer.Option(help="Folder to write segmentation.onnx and regression.onnx to.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="The segmentation network's convolutions in 8 bits: smaller and faster.")
+    ] = False,
 ) -> None:
-    """Write a run's networks as ONNX, as `predict --weights` and HandPoseEstimator(weights=...) take them."""
+    """Write a run's networks as ONNX, as `predict --weights` and HandPoseEstimator(weights=...) take them.
+
+    segmentation.onnx: depth (N, 1, 48, 48) in, probabilities (N, 21, 48, 48) out. regression.onnx: both in, joints
+    (N, 21, 3) in crop coordinates and spread (N, 21) in halves of the cube out. docs/deployment.md says what they mean.
+    """
     need("torch", "onnx", "onnxscript")
     from knuckle.pipeline.export import export as export_networks
 
-    for path in export_networks(run, out):
+    for path in export_networks(run, out, int8):
         say(f"wrote {path}")
 
 

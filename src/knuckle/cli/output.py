@@ -33,13 +33,13 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def counting(what: str, total: int | None, alone: bool) -> Iterator[Callable[[], None]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     """Yields what counts one more done, on a bar on stderr with rate and time left; total None: without an end.
 
-    Only on a terminal, and, unless nothing else is printed meanwhile (`alone`), only where stdout goes elsewhere: lines
-    would tear the bar.
+    Only on a terminal, and for more than one. Lines that are printed meanwhile on the same terminal go above the bar, as
+    long as they are; where stdout goes elsewhere, it is left alone.
     """
-    if not sys.stderr.isatty() or total == 1 or (sys.stdout.isatty() and not alone):
+    if not sys.stderr.isatty() or total == 1:
         yield lambda: None
         return
     from rich.console import Console
@@ -53,7 +53,8 @@ def counting(what: str, total: int | None, alone: bool) -> Iterator[Callable[[],
     ]
     if total is not None:
         columns.append(TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True) as bar:
+    console = Console(stderr=True, soft_wrap=True)
+    with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), transient=True) as bar:
         task = bar.add_task(what, total=total, rate="")
 
         def advance() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from knuckle.pipeline.quantise import calibration_crops, quantise_convolutions
 from knuckle.pipeline.run import Run
 from knuckle.regression.export import export_regressor
 from knuckle.regression.train import make_regressor
@@ -10,9 +11,10 @@ from knuckle.segmentation.train import make_segmenter
 from knuckle.training.checkpoint import load_weights
 
 
-def export(run: Path, out: Path) -> list[Path]:
+def export(run: Path, out: Path, int8: bool = False) -> list[Path]:
     """Writes a finished run's networks to `out` as segmentation.onnx and, where there is one, regression.onnx.
 
+    int8: the segmentation network's convolutions in 8 bits, with ranges from rendered crops (`pipeline.quantise`).
     Raises `SettingsError` if `run` holds no run, `WeightsError` if it is not finished.
     """
     recipe = Run(run).recipe
@@ -20,6 +22,9 @@ def export(run: Path, out: Path) -> list[Path]:
     load_weights(segmenter, run / "segmentation" / "weights.safetensors")
     paths = [out / "segmentation.onnx"]
     export_segmenter(segmenter, paths[0])
+    if int8:
+        feeds = [{"depth": crop[None, None]} for crop in calibration_crops()]
+        quantise_convolutions(paths[0], paths[0], feeds)
     if recipe.regression is not None:
         regressor = make_regressor(recipe.regression)
         load_weights(regressor, run / "regression" / "weights.safetensors")
