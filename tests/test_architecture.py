@@ -48,7 +48,7 @@ ROOMS: dict[str, set[str]] = {
     "segmentation": NETWORKS,
     "regression": NETWORKS,
     "pipeline": NETWORKS
-    | {"synth", "data", "restoration", "segmentation", "regression", "networks", "estimator", "sources"},
+    | {"synth", "data", "restoration", "segmentation", "regression", "networks", "judge", "estimator", "sources"},
     "report": GROUND | {"charts"},
     "evaluation": GROUND | {"charts", "data", "estimator"},
     "viewer": GROUND | {"estimator", "tracking", "smoothing", "sources", "predictions"},

@@ -166,6 +166,72 @@ def test_ctrl_c_ends_a_live_source_and_keeps_the_table(tmp_path: Path) -> None:
     assert f"wrote {path}" in out
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory, whole: Path) -> Path:
+    """A stack of empty frames that takes minutes, and no room on the disk: the file is sparse."""
+    path = tmp_path_factory.mktemp("long") / "long.npy"
+    shutil.copy(whole.parent / "camera.json", path.parent)
+    stack = np.lib.format.open_memmap(path, "w+", np.uint16, (20_000, *np.load(whole, mmap_mode="r").shape[1:]))
+    del stack
+    return path
+
+
+def interrupted(*arguments: str) -> "tuple[int, str, str]":
+    """What is left of a command that gets Ctrl-C after its first line on stdout: exit code, stdout's rest, stderr."""
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, "predict", *arguments, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return process.returncode, out, err
+
+
+def test_ctrl_c_in_a_recording_keeps_the_table_and_says_130(long: Path, tmp_path: Path) -> None:
+    code, out, err = interrupted(str(long), "--csv", str(tmp_path / "a.csv"))
+    assert (code, err) == (130, "")
+    assert len(rows_of(tmp_path / "a.csv")) == 1 + out.count("\n") < 20_000
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_ctrl_c_among_depth_images_keeps_the_table_and_says_130(tmp_path: Path) -> None:
+    images = [str(FRAMES / "1-open.png")] * 5000
+    code, out, err = interrupted(*images, "--camera", str(FRAMES / "camera.json"), "--csv", str(tmp_path / "a.csv"))
+    assert (code, err) == (130, "")
+    assert len(rows_of(tmp_path / "a.csv")) == 1 + out.count("\n") < 5000
+
+
+def test_nothing_is_written_over_what_is_read(folder: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = ["--camera", str(folder / "camera.json")]
+    for arguments in (
+        [str(folder / "0.png"), *image, "--csv", str(folder / "0.png")],
+        [str(folder / "0.png"), *image, "--csv", str(folder / "joints.csv")],
+        [str(folder), "--csv", str(folder / "timestamps.csv")],
+        [str(folder), "--out", str(folder)],
+        [str(whole), "--csv", str(whole)],
+    ):
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        assert main(["predict", *arguments]) == 2
+        assert "would be written over what is read" in capsys.readouterr().err
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_instead_of_a_table_is_refused_before_the_work(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(whole), "--json", "--csv", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"knuckle: {tmp_path}: cannot write the predictions (Is a directory)\n")
+
+
 def test_an_unplugged_camera_leaves_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with live("[1, 2, 3], 'unplugged'", "--csv", str(path)) as process:
@@ -187,6 +253,18 @@ def test_a_bar_is_shown_on_a_terminal_only_and_never_on_stdout(whole: Path, tmp_
     assert done.returncode == 0
     assert "4/4" in shown
     assert "/4" not in done.stdout
+
+
+def test_lines_on_the_same_terminal_stay_whole_above_the_bar(folder: Path) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-c", RUN, "predict", str(folder), "--json"]
+    with subprocess.Popen(command, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        shown = b"".join(_read_all(master)).decode()
+    assert process.returncode == 2
+    assert "6/6" in shown  # the torn one is done, too
+    lines = [line[line.index('{"file"') :] for line in shown.splitlines() if '{"file"' in line]
+    assert [json.loads(line)["frame"] for line in lines] == [0, 1, 2, 4, 5]
 
 
 def _read_all(descriptor: int) -> Iterator[bytes]:

@@ -40,6 +40,10 @@ class DictionaryError(KnuckleError, ValueError):
     """A dictionary of label patches is missing, damaged, foreign or of another version."""
 
 
+class AdaptError(KnuckleError):
+    """Networks that were trained on somebody's frames did not become better on others."""
+
+
 class MissingExtraError(KnuckleError, ImportError):
     """A command needs an optional part of knuckle that is not installed."""
 

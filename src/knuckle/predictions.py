@@ -98,17 +98,16 @@ def picture_paths(frames: Sequence[Path], folder: Path) -> list[Path]:
     return paths
 
 
-def refuse_over(path: Path | None, read: Sequence[Path]) -> None:
-    """Raises `SettingsError` if a file or folder to be written is one that is read, or belongs to it.
+def refuse_over(path: Path | None, read: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Raises `SettingsError` if what is to be written is something that is read, or belongs to it.
 
-    That is what lies beside frames, or in their folder: the camera, the times, the labels.
+    That is the camera, the times and the labels in the folders of the frames.
     """
     if path is None:
         return
-    sources = {os.path.realpath(source) for source in read if source.exists()}
-    folders = sources | {os.path.dirname(source) for source in sources}
-    place = os.path.realpath(path)
-    if place in sources or (path.name in _BESIDE_FRAMES and os.path.dirname(place) in folders):
+    taken = {os.path.realpath(source) for source in read if source.exists()}
+    taken |= {os.path.realpath(folder / name) for folder in set(folders) for name in _BESIDE_FRAMES}
+    if os.path.realpath(path) in taken:
         raise SettingsError(f"{path}: would be written over what is read: give another name")
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from knuckle import __version__
+from knuckle.cli.adapting import adapt
 from knuckle.cli.datasets import data
 from knuckle.cli.evaluating import evaluate
 from knuckle.cli.inference import demo, predict
@@ -24,7 +25,7 @@ from knuckle.cli.viewing import view
 from knuckle.errors import KnuckleError
 
 app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for command in (demo, predict, view, record, synth, train, evaluate, report, export, restore):
+for command in (demo, predict, view, record, adapt, synth, train, evaluate, report, export, restore):
     app.command()(command)
 app.add_typer(dictionary, name="dictionary")
 app.add_typer(data, name="data")

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NAMES = ("synthetic", "realsense")
 _ENDINGS = (".zarr", ".npz", ".bag", ".mcap", ".db3")
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def predict_source(source: "Source", tracker: "HandTracker", wanted: Wanted) -> 
 
     total = min(wanted.frames or len(source), len(source)) if isinstance(source, RecordedSource) else wanted.frames
     for path in (wanted.csv, wanted.out):
-        refuse_over(path, [Path(source.name)])
+        refuse_over(path, [Path(source.name)], [Path(source.name)])
     with ExitStack() as files:
         keeper = _Keeper(
             source.name,
@@ -93,7 +95,7 @@ def predict_source(source: "Source", tracker: "HandTracker", wanted: Wanted) -> 
         raise typer.Exit(2)
 
 
-def watched[Item](items: Iterable[Item], advance: Callable[[], None], stop: Callable[[], bool]) -> Iterator[Item]:
+def watched(items: Iterable[Item], advance: Callable[[], None], stop: Callable[[], bool]) -> Iterator[Item]:
     """The items, each counted when it has been dealt with, until Ctrl-C."""
     for item in items:
         yield item
@@ -114,7 +116,8 @@ def _followed(
                 keeper.complain(str(item.error))
                 continue
             try:
-                hands = tracker(item.depth, item.camera, item.timestamp)
+                # a covered sensor shows no hand
+                hands = tracker(item.depth, item.camera, item.timestamp) if item.depth.any() else []
             except (DepthError, CameraError) as error:
                 keeper.complain(f"{keeper.name}, frame {index}: {error}")
                 continue

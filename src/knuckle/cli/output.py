@@ -36,8 +36,8 @@ def complain(text: str) -> None:
 def progress(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     """Yields what counts one more done, on a bar on stderr with rate and time left; total None: without an end.
 
-    Only on a terminal, and for more than one. Lines that are printed meanwhile on the same terminal go above the bar, as
-    long as they are; where stdout goes elsewhere, it is left alone.
+    Only on a terminal, and for more than one. Lines that are printed meanwhile on the same terminal go above the bar;
+    where stdout goes elsewhere, it is left alone.
     """
     if not sys.stderr.isatty() or total == 1:
         yield lambda: None
@@ -73,6 +73,7 @@ def refuse_given(context: typer.Context, names: tuple[str, ...], reason: str) ->
             raise SettingsError(f"--{option}: {reason}: leave it out")
 
 
-def _printable(text: str, encoding: str) -> str:
-    """Escapes what a stream cannot show: names of files may hold any bytes."""
+def _printable(text: str, encoding: str | None) -> str:
+    """Escapes what a stream cannot show: names of files may hold any bytes. A bar's stand-in for a stream names none."""
+    encoding = encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

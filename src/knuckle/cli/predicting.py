@@ -50,7 +50,7 @@ def predict_images(frames: list[Path], unit_mm: float | None, find: "Finder", wa
     from knuckle.predictions import csv_file, picture_paths, records_file, refuse_over, to_row
     from knuckle.video import VideoFile
 
-    refuse_over(wanted.csv, frames)
+    refuse_over(wanted.csv, frames, [frame.parent for frame in frames])
     pictures = None if wanted.out is None else picture_paths(frames, wanted.out)
     done = bad = 0
     with ExitStack() as files:

@@ -62,7 +62,7 @@ class Frames(Dataset):
         if not self._paths:
             raise DatasetError(f"{root}: no depth image: give the folder that holds {self.layout()}")
         file = self.root / JOINTS_FILE
-        joints, rows = _read_csv(file) if file.exists() else (HAND21, {})
+        joints, rows = read_joints(file) if file.exists() else (HAND21, {})
         self.protocol = protocol_of(joints)
         self.labels = np.full((len(self._paths), len(joints), 3), np.nan, dtype=np.float32)
         places = {path.name: index for index, path in enumerate(self._paths)}
@@ -111,8 +111,11 @@ def write_joints(folder: str | Path, names: Sequence[str], joints: ArrayLike, or
     write_whole(Path(folder) / JOINTS_FILE, text.getvalue(), DatasetError)
 
 
-def _read_csv(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float32]]]:
-    """Names of the joints, and (J, 3) mm of every file that has a line."""
+def read_joints(path: Path) -> tuple[tuple[str, ...], dict[str, NDArray[np.float32]]]:
+    """Names of the joints in a joints.csv, and (J, 3) mm, camera axes, of every file that has a line; NaN = unknown.
+
+    Raises `DatasetError`, naming the line, if it is not such a table.
+    """
     try:
         rows = list(csv.reader(read_lines(path)))
     except csv.Error as error:

@@ -10,7 +10,9 @@ from knuckle.segmentation.network import part_probabilities
 from knuckle.training.export import export_onnx
 
 
-class _WithProbabilities(nn.Module):
+class WithProbabilities(nn.Module):
+    """A segmentation network as its file has it: probabilities (N, 21, 48, 48) out."""
+
     def __init__(self, segmenter: nn.Module) -> None:
         super().__init__()
         self.segmenter = segmenter
@@ -21,5 +23,5 @@ class _WithProbabilities(nn.Module):
 
 def export_segmenter(model: nn.Module, path: Path) -> None:
     """Writes a segmentation network: "depth" (N, 1, 48, 48) → "probabilities" (N, 21, 48, 48)."""
-    wrapped = _WithProbabilities(model)
+    wrapped = WithProbabilities(model)
     export_onnx(wrapped, [torch.zeros(1, 1, SIZE, SIZE)], ["depth"], ["probabilities"], "segmentation", path)
