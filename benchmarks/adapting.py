@@ -1,6 +1,6 @@
 """`knuckle adapt` on a simulated sensor of one's own: does it help, is nonsense refused, how long does it take?
 
-    python benchmarks/adapting.py [--frames 400] [--steps 800] [--json]
+    python benchmarks/adapting.py [--frames 400] [--steps 300] [--json]
 
 The "own" recording: SOMA's hand in random gestures on its way through the frame, 320×240 px with a time-of-flight
 sensor's noise at 1.5 times its strength, and joints that mean something else: each is put 8 mm off, in a direction of
@@ -57,13 +57,13 @@ def adapt(folder: Path, out: Path, steps: int) -> tuple[int, str, float]:
     began = time.monotonic()
     arguments = ["adapt", str(folder), "--joints", str(folder / "joints.csv"), "--out", str(out), "--steps", str(steps)]
     done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=False)
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if " mm before, " in line]
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if " mm before, " in line or " mm from " in line]
     return done.returncode, lines[-1] if lines else done.stderr, time.monotonic() - began
 
 
 def main(
     frames: Annotated[int, typer.Option(min=60, help="Of the recording.")] = 400,
-    steps: Annotated[int, typer.Option(min=1, help="Batches of training.")] = 800,
+    steps: Annotated[int, typer.Option(min=1, help="Batches of training.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Record, adapt, adapt to nonsense."""

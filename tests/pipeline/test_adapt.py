@@ -196,6 +196,15 @@ def test_what_is_not_better_is_refused_and_nothing_written(
     assert not (tmp_path / "mine").exists()
 
 
+def test_joints_of_other_frames_or_units_are_refused_before_anything_is_trained(
+    frames: TrainingData, tmp_path: Path
+) -> None:
+    metres = replace(frames, joints=frames.joints * 4)
+    with pytest.raises(AdaptError, match="mm from where the networks see them"):
+        adapt(metres, SHIPPED, tmp_path / "mine", QUICK)
+    assert not (tmp_path / "mine").exists()
+
+
 def test_too_few_frames_are_refused(frames: TrainingData, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="at least 40 are needed"):
         adapt(frames[: FEWEST - 1], SHIPPED, tmp_path / "mine", QUICK)

@@ -32,7 +32,7 @@ def adapt(
     camera: Annotated[
         Path | None, typer.Option(help="Camera file of a folder or stack, instead of its own camera.json.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Batches of training.")] = 800,
+    steps: Annotated[int, typer.Option(min=1, help="Batches of training.")] = 300,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
 ) -> None:

@@ -74,6 +74,6 @@ def refuse_given(context: typer.Context, names: tuple[str, ...], reason: str) ->
 
 
 def _printable(text: str, encoding: str | None) -> str:
-    """Escapes what a stream cannot show: names of files may hold any bytes. A bar's stand-in for a stream names none."""
+    """Escapes what a stream cannot show, such as names of any bytes; a bar in its place names no encoding."""
     encoding = encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -46,6 +46,7 @@ FEWEST = 40
 _BLOCKS = 20  # of neighbouring frames, that the interval draws from: neighbours are no two independent frames
 _DRAWS = 2000
 _TRIFLE = 0.02
+_FAR_MM = 50.0  # between what networks and annotators call a joint, in the mean: no habits differ that much
 _SYNTHETIC_SEED = 3_000_000  # plus the settings' seed
 
 
@@ -54,7 +55,7 @@ class AdaptSettings:
     """steps: batches of the regressor, a quarter of them of the segmentation network; held_out: share of the frames,
     the last in time, that judge; synthetic: rendered hands of each model; real_share: of a batch."""
 
-    steps: int = 800
+    steps: int = 300
     batch: int = 64
     held_out: float = 0.25
     synthetic: int = 4000
@@ -103,7 +104,8 @@ def adapt(
 
     out: a new folder for segmentation.onnx, regression.onnx and adapted.json; it appears whole or not at all. Raises
     `SettingsError` if it is there, or there are fewer than 40 frames, `WeightsError` if the weights are of another size
-    than the shipped ones, `AdaptError` if they did not become better: then nothing is written.
+    than the shipped ones, `AdaptError` if the joints cannot be these frames', or the networks did not become better:
+    then nothing is written.
     """
     settings = settings or AdaptSettings()
     if out.exists():
@@ -116,6 +118,11 @@ def adapt(
         folder = Path(name)
         networks = _Networks.load(weights)
         before = networks.errors(held_out)
+        if before.mean() > _FAR_MM:
+            raise AdaptError(
+                f"the joints lie {before.mean():.0f} mm from where the networks see them: are they of these frames, in "
+                "mm, with x right, y down, z forward, and in the columns of their names?"
+            )
         synthetic = _rendered(folder, settings, progress)
         gated = networks.tune_parts(train, synthetic, settings, folder, progress)
         networks.tune_joints(train, synthetic, settings, folder, progress)
