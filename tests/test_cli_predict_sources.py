@@ -100,6 +100,20 @@ def test_a_table_has_a_row_for_each_hand(
         assert float(rows[0][f"{joint}_v_px"]) == pytest.approx(v, abs=0.01)
 
 
+def test_a_covered_sensor_is_a_row_without_a_hand(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "dark.npy", np.zeros((2, 480, 640), np.uint16))
+    shutil.copy(folder / "camera.json", tmp_path)
+    assert main(["predict", str(tmp_path / "dark.npy"), "--csv", str(tmp_path / "a.csv")]) == 0
+    assert capsys.readouterr().err == ""
+    rows = rows_of(tmp_path / "a.csv")
+    assert [(row["frame"], row["hand"], row["found"], row["wrist_x_mm"]) for row in rows] == [
+        ("0", "", "0", ""),
+        ("1", "", "0", ""),
+    ]
+
+
 def test_depth_images_may_have_a_table_too(tmp_path: Path) -> None:
     arguments = [str(FRAMES / "1-open.png"), str(FRAMES / "2-point.png"), "--camera", str(FRAMES / "camera.json")]
     assert main(["predict", *arguments, "--csv", str(tmp_path / "a.csv")]) == 0
@@ -182,7 +196,7 @@ def interrupted(*arguments: str) -> "tuple[int, str, str]":
         [sys.executable, "-c", RUN, "predict", *arguments, "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        bufsize=0,  # what a buffer holds after readline, communicate would not give
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         try:
@@ -192,7 +206,7 @@ def interrupted(*arguments: str) -> "tuple[int, str, str]":
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
-    return process.returncode, out, err
+    return process.returncode, out.decode(), err.decode()
 
 
 def test_ctrl_c_in_a_recording_keeps_the_table_and_says_130(long: Path, tmp_path: Path) -> None:
@@ -244,15 +258,16 @@ def test_an_unplugged_camera_leaves_what_was_written(tmp_path: Path) -> None:
     assert len(rows_of(path)) == 3
 
 
-def test_a_bar_is_shown_on_a_terminal_only_and_never_on_stdout(whole: Path, tmp_path: Path) -> None:
+def test_a_bar_is_shown_on_a_terminal_only_and_never_on_stdout(whole: Path) -> None:
     master, slave = pty.openpty()
-    arguments = ["predict", str(whole), "--csv", str(tmp_path / "a.csv")]
+    arguments = ["predict", str(whole), "--json"]
     done = subprocess.run([sys.executable, "-c", RUN, *arguments], stdout=subprocess.PIPE, stderr=slave, text=True)
     os.close(slave)
     shown = b"".join(_read_all(master)).decode()
     assert done.returncode == 0
     assert "4/4" in shown
-    assert "/4" not in done.stdout
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2, 3]
+    assert '"file"' not in shown
 
 
 def test_lines_on_the_same_terminal_stay_whole_above_the_bar(folder: Path) -> None:

@@ -189,10 +189,9 @@ def test_what_is_better_is_written_and_can_be_used(
 def test_what_is_not_better_is_refused_and_nothing_written(
     frames: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nonsense = replace(frames, joints=np.roll(frames.joints, 7, axis=1))
     monkeypatch.setattr("knuckle.pipeline.adapt._rendered", lambda *_: frames)
     with pytest.raises(AdaptError, match=r"no better: .* mm before, .* mm after on 10 held-out"):
-        adapt(nonsense, SHIPPED, tmp_path / "mine", replace(QUICK, steps=1, rate=1e-6))
+        adapt(frames, SHIPPED, tmp_path / "mine", replace(QUICK, steps=1, rate=1e-6))  # trained, but hardly
     assert not (tmp_path / "mine").exists()
 
 
