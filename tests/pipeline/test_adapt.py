@@ -15,9 +15,11 @@ from knuckle.data.frames import write_joints
 from knuckle.data.memory import TrainingData
 from knuckle.errors import AdaptError, DatasetError, SettingsError, WeightsError
 from knuckle.networks import SHIPPED
-from knuckle.pipeline.adapt import FEWEST, Adapted, AdaptSettings, _compared, _Networks, adapt
+from knuckle.pipeline.adapt import FEWEST, adapt, split
 from knuckle.pipeline.onnx_weights import load_exported
 from knuckle.pipeline.own_frames import own_frames
+from knuckle.pipeline.tuning import AdaptSettings, Pair
+from knuckle.pipeline.verdict import Verdict, judge_frames
 from knuckle.regression.train import make_regressor
 from knuckle.segmentation.train import make_segmenter
 from knuckle.sources import LiveFrame, RecordedSource, open_source
@@ -130,7 +132,7 @@ def test_images_of_a_folder_are_named(tmp_path: Path, renders: Renders) -> None:
 
 
 def test_shipped_networks_come_back_whole() -> None:
-    networks = _Networks.load(SHIPPED)
+    networks = Pair.load(SHIPPED)
     depth = torch.rand(3, 1, 48, 48) * 2 - 1
     probabilities = torch.rand(3, 21, 48, 48).softmax(dim=1)
     with torch.inference_mode():
@@ -166,33 +168,67 @@ def _shape(model: onnx.ModelProto, name: str) -> tuple[int, ...]:
     return next(tuple(item.dims) for item in model.graph.initializer if item.name == name)
 
 
-def test_what_is_better_is_written_and_can_be_used(
+BETTER = Verdict(10, 9.0, 7.0, -3.0, -1.0, 12.0, 8.0, 30.0)
+
+
+def test_what_is_better_is_written_whole_and_can_be_used_and_adapted_again(
     frames: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("knuckle.pipeline.adapt._compared", lambda *_: Adapted(30, 5, 10, 9.0, 7.0, -3.0, -1.0))
-    monkeypatch.setattr("knuckle.pipeline.adapt._rendered", lambda *_: frames)
-    result = adapt(frames, SHIPPED, tmp_path / "mine", QUICK)
-    assert "9.0 mm before, 7.0 mm after on 10 held-out frames (difference -3.0 to -1.0 mm)" in result.in_words()
-    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
-        "adapted.json",
-        "regression.onnx",
-        "segmentation.onnx",
-    ]
-    assert json.loads((tmp_path / "mine" / "adapted.json").read_text())["after_mm"] == 7.0
-    mine, shipped = HandPoseEstimator(tmp_path / "mine", threads=1), HandPoseEstimator(threads=1)
+    monkeypatch.setattr("knuckle.pipeline.adapt.judge_frames", lambda *_: BETTER)
+    monkeypatch.setattr("knuckle.pipeline.adapt.rendered", lambda *_: frames)
+    out = tmp_path / "new" / "mine"
+    adapt(frames, SHIPPED, out, QUICK)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine"]
+    assert sorted(path.name for path in out.iterdir()) == ["adapted.json", "regression.onnx", "segmentation.onnx"]
+    report = json.loads((out / "adapted.json").read_text())
+    assert (report["after_mm"], report["trained_on"], report["settings"]["steps"]) == (7.0, 30, 2)
+    mine, shipped = HandPoseEstimator(out, threads=1), HandPoseEstimator(threads=1)
     crops = frames.depth[:4].astype(np.float32)
     assert np.abs(mine.segment(crops) - shipped.segment(crops)).max() > 0
+    Pair.load(out)
     with pytest.raises(SettingsError, match="is there already"):
+        adapt(frames, SHIPPED, out, QUICK)
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_nothing_left(
+    frames: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(pair: Pair, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "segmentation.onnx").write_bytes(b"some")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("knuckle.pipeline.adapt.judge_frames", lambda *_: BETTER)
+    monkeypatch.setattr("knuckle.pipeline.adapt.rendered", lambda *_: frames)
+    monkeypatch.setattr(Pair, "write", full)
+    with pytest.raises(SettingsError, match=r"mine: cannot write \(No space left"):
         adapt(frames, SHIPPED, tmp_path / "mine", QUICK)
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="cannot write"):
+        adapt(frames, SHIPPED, tmp_path / "file" / "mine", QUICK)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_what_is_not_better_is_refused_and_nothing_written(
     frames: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("knuckle.pipeline.adapt._rendered", lambda *_: frames)
+    monkeypatch.setattr("knuckle.pipeline.adapt.rendered", lambda *_: frames)
     with pytest.raises(AdaptError, match=r"no better: .* mm before, .* mm after on 10 held-out"):
         adapt(frames, SHIPPED, tmp_path / "mine", replace(QUICK, steps=1, rate=1e-6))  # trained, but hardly
-    assert not (tmp_path / "mine").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_held_out_frames_are_the_last_and_the_same_pose_is_that_of_the_others(
+    frames: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, held_out = split(frames, 0.25)
+    np.testing.assert_array_equal(np.concatenate([train.joints, held_out.joints]), frames.joints)
+    assert (len(train), len(held_out)) == (30, 10)
+    monkeypatch.setattr("knuckle.pipeline.adapt.rendered", lambda *_: frames)
+    poses = np.repeat(frames.joints[:1], len(frames), axis=0)  # of the first frame, whatever is seen
+    with pytest.raises(AdaptError, match=r"one pose for all frames \(0\.0 mm\)"):
+        adapt(replace(frames, joints=poses), SHIPPED, tmp_path / "mine", replace(QUICK, steps=1))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_joints_of_other_frames_or_units_are_refused_before_anything_is_trained(
@@ -209,15 +245,32 @@ def test_too_few_frames_are_refused(frames: TrainingData, tmp_path: Path) -> Non
         adapt(frames[: FEWEST - 1], SHIPPED, tmp_path / "mine", QUICK)
 
 
+def better(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether such mean errors (N,) are, with every joint alike."""
+    alike = (np.repeat(errors[:, None], 21, axis=1) for errors in (before, after, np.full(len(before), 40.0)))
+    return judge_frames(*alike, seed=0).is_better
+
+
 def test_only_a_difference_beyond_doubt_counts() -> None:
     rng = np.random.default_rng(0)
     before = rng.uniform(5, 15, 200)
-    assert _compared(1, 1, before, before - 2, 0).is_better
-    assert not _compared(1, 1, before, before + 0.1, 0).is_better
-    assert not _compared(1, 1, before, before - 0.01, 0).is_better  # sure, but a trifle
-    assert not _compared(1, 1, before, before + rng.normal(0, 5, 200), 0).is_better
+    assert better(before, before - 2)
+    assert not better(before, before + 0.1)
+    assert not better(before, before - 0.01)  # sure, but a trifle
+    assert not better(before, before + rng.normal(0, 5, 200))
     runs = np.repeat(rng.choice([-6.0, 5.0], 4), 50)  # four long stretches: no evidence, however many the frames
-    assert not _compared(1, 1, before, before + runs, 0).is_better
+    assert not better(before, before + runs)
+
+
+def test_a_verdict_tells_fingertips_apart_and_who_has_not_looked() -> None:
+    before, after = np.full((50, 21), 10.0), np.full((50, 21), 8.0)
+    before[:, [4, 8, 12, 16, 20]], after[:, [4, 8, 12, 16, 20]] = 20.0, 12.0
+    verdict = judge_frames(before, after, np.full((50, 21), 9.5), 0)
+    assert (verdict.tips_before_mm, verdict.tips_after_mm) == (20.0, 12.0)
+    assert verdict.is_better
+    assert not verdict.has_looked
+    assert judge_frames(before, after, np.full((50, 21), 10.5), 0).has_looked
+    assert "12.4 mm before, 9.0 mm after on 50 held-out frames (difference -3.4 to -3.4 mm; fing" in verdict.in_words()
 
 
 def test_settings_are_checked() -> None:

@@ -43,12 +43,12 @@ def adapt(
     the networks are written only if their mean joint error (mm) has fallen there beyond doubt; else the exit code is 2
     and nothing is written.
     """
-    need("torch", "zarr", "safetensors", "onnx", "onnxscript", "numba", "anny")
+    need("torch", "zarr", "safetensors", "tensorboardX", "onnx", "onnxscript", "numba", "anny", "platformdirs")
     from knuckle.estimator import HandPoseEstimator
     from knuckle.networks import SHIPPED
-    from knuckle.pipeline.adapt import AdaptSettings
     from knuckle.pipeline.adapt import adapt as adapt_networks
     from knuckle.pipeline.own_frames import own_frames
+    from knuckle.pipeline.tuning import AdaptSettings
     from knuckle.sources import RecordedSource, open_source
 
     if side is Side.auto:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ from knuckle.sources.source import FRAME_SECONDS
 
 RETRY_SECONDS = 2.0
 """After a fault, until the source is opened again: a camera that is plugged in again comes back by itself."""
+
+_MOST_WAITING = 2
+"""Frames: one would be lost whenever a look takes longer than a frame lasts, even if the next is quick."""
 
 _LONGEST_PAUSE = 1.0  # s between two frames of a recording: nobody wants to sit through longer ones
 
@@ -41,7 +45,7 @@ class FeedState:
 
 
 class Feed:
-    """Plays a source: the newest frame waits until it is taken, and one that the next overtakes is dropped.
+    """Plays a source: the two newest frames wait until they are taken; older ones are dropped.
 
     A recording plays at its own pace, over and over, and can be moved about in; a live source is what it is. Whatever a
     source raises becomes the state's `fault`, and it is opened again after `retry_seconds`. open_it: opens it, in the
@@ -52,7 +56,7 @@ class Feed:
         self._open, self._retry = open_it, retry_seconds
         self._changed = threading.Condition()
         self._state = FeedState(name)
-        self._waiting: Arrived | None = None
+        self._waiting: deque[Arrived] = deque()
         self._closed = False
         self._steps = 0
         self._next = 0  # of a recording
@@ -69,15 +73,14 @@ class Feed:
     @property
     def is_waiting(self) -> bool:
         """Whether a frame waits to be taken."""
-        return self._waiting is not None
+        return bool(self._waiting)
 
     def take(self, timeout: float) -> Arrived | None:
-        """The newest frame that was not taken yet, waited for up to `timeout` seconds."""
+        """The next frame that was not taken yet, waited for up to `timeout` seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting is not None or self._closed, timeout)
-            found, self._waiting = self._waiting, None
+            self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
             self._changed.notify_all()
-            return found
+            return self._waiting.popleft() if self._waiting else None
 
     def pause(self, paused: bool) -> None:
         """Holds the picture, or lets it go on; a live source runs on, unseen."""
@@ -164,9 +167,10 @@ class Feed:
         return None
 
     def _offer(self, frame: LiveFrame, index: int) -> None:
-        if self._waiting is not None:
+        if len(self._waiting) == _MOST_WAITING:
+            self._waiting.popleft()
             self._note(dropped=self._state.dropped + 1)
-        self._waiting = Arrived(frame, index, time.monotonic())
+        self._waiting.append(Arrived(frame, index, time.monotonic()))
         self._changed.notify_all()
 
     def _note_bad(self, error: str) -> None:

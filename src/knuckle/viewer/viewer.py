@@ -25,7 +25,7 @@ from knuckle.viewer.watch import Look, ViewSettings, Watcher
 HOST, PORT = "127.0.0.1", 8080
 
 _DRAW_SECONDS = 0.05
-"""After which a frame is drawn although the next one waits."""
+"""From one frame that is drawn to the next: a browser without a GPU needs a core for 15 a second."""
 
 _TICK = 0.1  # s without a frame, after which the status is looked at
 
@@ -139,8 +139,9 @@ class Viewer:
             return
         self.frames += 1
         self._page.count(self._look)
-        # hands are followed in every frame; where that leaves no time to draw them all, some are not drawn
-        if time.monotonic() - self._drawn > _DRAW_SECONDS:
+        # hands are followed in every frame; the newest is drawn, and where one always waits, now and then an older one
+        since = time.monotonic() - self._drawn
+        if since > (2 * _DRAW_SECONDS if feed.is_waiting else _DRAW_SECONDS):
             self._page.show(self._look, settings, feed.state)
             self._drawn = time.monotonic()
 
