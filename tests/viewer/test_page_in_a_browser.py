@@ -45,6 +45,16 @@ setInterval(() => {
 """
 """Notes every kind of status that the page has shown, however short."""
 
+LINKED = """
+window.linked = 0;
+const link = WebGL2RenderingContext.prototype.linkProgram;
+WebGL2RenderingContext.prototype.linkProgram = function (program) {
+  window.linked += 1;
+  return link.call(this, program);
+};
+"""
+"""Counts the shaders that the page has compiled."""
+
 CAMERA_FILE = FRAMES / "camera.json"
 OPEN_HAND = FRAMES / "1-open.png"
 
@@ -67,7 +77,7 @@ def visit(browser: Browser) -> Iterator[Callable[[Viewer], Page]]:
     def open_page(viewer: Viewer) -> Page:
         pages.append(browser.new_page(viewport={"width": 1280, "height": 720}, accept_downloads=True))
         pages[-1].set_default_timeout(1000 * PATIENCE)
-        pages[-1].add_init_script(KINDS)
+        pages[-1].add_init_script(KINDS + LINKED)
         pages[-1].goto(f"http://127.0.0.1:{viewer.port}/")
         pages[-1].wait_for_selector("[data-knuckle=status]")
         return pages[-1]
@@ -163,6 +173,17 @@ def test_it_loads_and_shows_the_hand(view: Callable[..., Viewer], visit: Callabl
         assert words in page.inner_text("[data-knuckle=pace]")
     page.wait_for_selector("[data-knuckle=confidence] td[title=index_tip]")
     assert "right hand" in page.inner_text("[data-knuckle=confidence]")
+
+
+def test_a_frame_compiles_no_shader(view: Callable[..., Viewer], visit: Callable[..., Page]) -> None:
+    page = visit(view(HandTape))
+    await_status(page, "well", "1 hand")
+    until(page, lambda: shown(page) >= 5)
+    until(page, lambda: part_pixels(page.locator("canvas").first.screenshot()) > 100)
+    before, first = page.evaluate("window.linked"), shown(page)
+    assert before > 0
+    until(page, lambda: shown(page) not in range(first, first + 5))
+    assert page.evaluate("window.linked") == before
 
 
 def test_the_controls_work(view: Callable[..., Viewer], visit: Callable[..., Page]) -> None:

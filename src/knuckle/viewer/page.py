@@ -95,6 +95,11 @@ class Page:
         server.initial_camera.position, server.initial_camera.look_at = (0.22, -0.14, 0.14), (-0.01, 0.02, 0.48)
         server.scene.configure_default_lights(enabled=False)  # points and lines need none, and shadows cost frames
         server.scene.add_line_segments("/sensor", _AXES, _AXES_RGB, thickness=2.0, thickness_units="screen")
+        # viser makes a new material for every update of a point cloud's colours. Unless another cloud uses the shader
+        # all the time, the browser compiles it anew each time, which without a GPU takes longer than drawing.
+        server.scene.add_point_cloud(
+            "/sensor/origin", _AXES[:2, 0], _AXES_RGB[:2, 0], point_size=_POINT_M, point_shading="flat"
+        )
         nothing = np.zeros((0, 3), np.float32)
         self._cloud = server.scene.add_point_cloud(
             "/depth", nothing, nothing.astype(np.uint8), point_size=_POINT_M, point_shading="flat"

@@ -24,8 +24,9 @@ from knuckle.viewer.watch import Look, ViewSettings, Watcher
 
 HOST, PORT = "127.0.0.1", 8080
 
-_DRAW_SECONDS = 0.05
-"""From one frame that is drawn to the next: a browser without a GPU needs a core for 15 a second."""
+_DRAW_SECONDS = 0.03
+"""At least from one frame that is drawn to the next, and twice that where frames wait: a browser without a GPU shares
+the cores, and shows about 15 a second."""
 
 _TICK = 0.1  # s without a frame, after which the status is looked at
 
