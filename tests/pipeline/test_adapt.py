@@ -18,9 +18,11 @@ from knuckle.networks import SHIPPED
 from knuckle.pipeline.adapt import FEWEST, adapt, split
 from knuckle.pipeline.onnx_weights import load_exported
 from knuckle.pipeline.own_frames import own_frames
+from knuckle.pipeline.quantise import quantise_convolutions
 from knuckle.pipeline.tuning import AdaptSettings, Pair
 from knuckle.pipeline.verdict import Verdict, judge_frames
 from knuckle.regression.train import make_regressor
+from knuckle.segmentation.export import WithProbabilities
 from knuckle.segmentation.train import make_segmenter
 from knuckle.sources import LiveFrame, RecordedSource, open_source
 from knuckle.synth.frame import render_scene
@@ -145,10 +147,16 @@ def test_shipped_networks_come_back_whole() -> None:
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     inputs = {"depth": torch.zeros(2, 1, 48, 48), "probabilities": torch.zeros(2, 21, 48, 48)}
     small = make_regressor(RegressionRecipe(size=NetworkSettings(widths=(8, 8, 8), hidden=8)))
-    with pytest.raises(WeightsError, match="not a network of the size"):
+    with pytest.raises(WeightsError, match="not a float32 network of the size"):
         load_exported(small, SHIPPED / "regression.onnx", inputs)
-    with pytest.raises(WeightsError, match="not a network of the size"):
+    with pytest.raises(WeightsError, match="not a float32 network of the size"):
         load_exported(make_segmenter(SegmentationRecipe()), SHIPPED / "regression.onnx", inputs)
+    quantise_convolutions(
+        SHIPPED / "segmentation.onnx", tmp_path / "int8.onnx", [{"depth": np.zeros((1, 1, 48, 48), np.float32)}]
+    )
+    segmenter = WithProbabilities(make_segmenter(SegmentationRecipe()))
+    with pytest.raises(WeightsError, match=r"int8.onnx: not a float32 network of the size"):
+        load_exported(segmenter, tmp_path / "int8.onnx", {"depth": inputs["depth"]})
     (tmp_path / "torn.onnx").write_bytes(b"torn")
     with pytest.raises(WeightsError, match="cannot read"):
         load_exported(small, tmp_path / "torn.onnx", inputs)
