@@ -15,11 +15,12 @@ import knuckle
 
 PACKAGE = Path(knuckle.__file__).parent
 
-GROUND = {"errors", "files", "anatomy", "camera", "depth", "crop", "locate", "metrics", "draw"}
+GROUND = {"errors", "files", "lock", "anatomy", "camera", "depth", "crop", "locate", "metrics", "draw"}
 NETWORKS = GROUND | {"layers", "training"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "lock": {"errors"},
     "anatomy": set(),
     "camera": {"errors"},
     "depth": {"errors", "camera"},

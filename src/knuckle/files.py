@@ -1,10 +1,29 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from knuckle.errors import KnuckleError, SettingsError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def naming(path: Path | str, error: type[KnuckleError] = SettingsError) -> Iterator[None]:
+    """What the system says against writing inside the block becomes `error`: one line with the path and the remedy."""
+    try:
+        yield
+    except OSError as fault:
+        raise error(f"{path}: cannot write ({reason_of(fault)})") from None
+
+
+def reason_of(fault: OSError) -> str:
+    """What the system says; of a full disk also what to do."""
+    reason = fault.strerror or str(fault)
+    return f"{reason}: make room" if fault.errno in _FULL else reason
 
 
 def is_folder(path: Path) -> bool:
@@ -23,7 +42,7 @@ def require_writable(path: Path, error: type[KnuckleError] = SettingsError) -> N
         partial.touch()
         partial.unlink()
     except OSError as fault:
-        raise error(f"{path}: cannot write ({fault.strerror})") from None
+        raise error(f"{path}: cannot write ({reason_of(fault)})") from None
 
 
 def write_whole(path: str | Path, data: bytes | str, error: type[KnuckleError] = SettingsError) -> None:
@@ -40,7 +59,7 @@ def write_whole(path: str | Path, data: bytes | str, error: type[KnuckleError] =
         partial.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "backslashreplace"))
         partial.replace(path)
     except OSError as fault:
-        raise error(f"{path}: cannot write ({fault.strerror})") from None
+        raise error(f"{path}: cannot write ({reason_of(fault)})") from None
     finally:
         with suppress(OSError):  # under a file instead of a folder, or with too long a name, it cannot even be sought
             partial.unlink()

@@ -217,10 +217,9 @@ def test_a_half_written_shard_is_written_anew(tmp_path: Path, torn: int) -> None
         shard.write_bytes(shard.read_bytes()[:-7])
     (path / "done" / "c" / str(torn)).unlink()
     (path / "joints" / "c" / str(torn) / "0" / "0.1234.partial").write_bytes(b"half")
-    store = SampleStore.create(path, 10, MADE_BY, shard=4)
-    assert store.missing_shards() == [torn]
-    fill(store, rows)
-    store.tidy()
+    with SampleStore.completing(path, 10, MADE_BY, shard=4) as store:
+        assert store.missing_shards() == [torn]
+        fill(store, rows)
     assert files(path) == before
 
 
@@ -247,10 +246,34 @@ def test_a_creation_cut_short_is_completed(tmp_path: Path, kept: int) -> None:
     if kept < 11:
         with pytest.raises(StoreError, match=r"run the command that makes it again|nothing there"):
             SampleStore.open(path)
-    store = SampleStore.create(path, 10, MADE_BY, shard=4)
-    fill(store, rows)
-    store.tidy()
+    with SampleStore.completing(path, 10, MADE_BY, shard=4) as store:
+        fill(store, rows)
     assert files(path) == files(tmp_path / "whole.zarr")
+
+
+@pytest.mark.parametrize("group", ["", "/source", "/a/b"])
+def test_a_store_is_completed_by_one_process_at_a_time(tmp_path: Path, group: str) -> None:
+    root = tmp_path / "a.zarr"
+    place = f"{root}{group}"
+    with SampleStore.completing(place, 10, MADE_BY, shard=4) as store:
+        with (
+            pytest.raises(StoreError, match=r"a\.zarr.*: another process is writing there \(process \d+") as caught,
+            SampleStore.completing(place, 10, MADE_BY, shard=4),
+        ):
+            pytest.fail("both write")
+        assert_one_line(caught.value, str(root))
+        with SampleStore.completing(tmp_path / "a.zarr" / "other", 10, MADE_BY, shard=4):
+            pass  # another group is another store
+        fill(store, random_rows(10))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr"]
+
+
+def test_a_whole_store_locks_nothing_unless_it_is_to_be_mended(tmp_path: Path) -> None:
+    filled(tmp_path / "a.zarr")
+    with SampleStore.completing(tmp_path / "a.zarr", 10, MADE_BY, shard=4):
+        assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+    with SampleStore.completing(tmp_path / "a.zarr", 10, MADE_BY, shard=4, mend=True):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".a.zarr.lock", "a.zarr"]
 
 
 def test_arrays_of_another_shape_are_refused_and_nothing_is_written(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from knuckle.cli.reporting import report
 from knuckle.cli.restoring import dictionary, restore
 from knuckle.cli.viewing import view
 from knuckle.errors import KnuckleError
+from knuckle.files import reason_of
 
 app = typer.Typer(name="knuckle", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for command in (demo, predict, view, record, adapt, synth, train, evaluate, report, export, restore):
@@ -41,6 +42,12 @@ def main(args: Sequence[str] | None = None) -> int:
         return 2
     except typer.TyperException as error:
         complain(error.format_message())
+        return 2
+    except OSError as error:  # what no room has put into words: a disk that fails while it is read
+        complain(f"{error.filename or 'a file'}: {reason_of(error)}")
+        return 2
+    except MemoryError as error:
+        complain(f"out of memory ({error}): close other programs, or ask for less at once, as with fewer --workers")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         return 130

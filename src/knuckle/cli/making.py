@@ -107,7 +107,6 @@ def train(
     goes on where a killed run stopped; a finished step is not done again.
     """
     need("torch", "zarr", "safetensors", "yaml", "tensorboardX")
-    from knuckle.pipeline.run import Run
     from knuckle.pipeline.train import train as train_recipe
     from knuckle.training.recipe import load_recipe
 
@@ -116,10 +115,8 @@ def train(
         asked = asked.model_copy(update={"data": asked.data.model_copy(update={"synthetic": tuple(data)})})
     if seed is not None:
         asked = asked.with_seed(seed)
-    for step in redo or []:
-        Run(out, asked).forget(step)
     with training() as show:
-        train_recipe(asked, out, show)
+        train_recipe(asked, out, show, redo or ())
     say(f"trained {out}")
 
 

@@ -1,7 +1,7 @@
 """Where a store lies: a folder, or a URL that fsspec knows, and a group inside it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ import zarr
 from zarr.storage import FsspecStore, LocalStore
 
 from knuckle.errors import StoreError
+from knuckle.files import naming
+from knuckle.lock import only_writer
 
 _PARTIAL = "*.partial"  # what Zarr calls a file that it has not finished; it then takes its own name in one step
 
@@ -49,9 +51,16 @@ class Place:
 
     def create(self, attributes: dict[str, Any]) -> zarr.Group:
         """A new group that has these attributes from the first moment on. Raises `StoreError` if it cannot be made."""
-        with self._named():
+        with self._named(), naming(self.url, StoreError):
             store = self._store(read_only=False)
             return zarr.create_group(store, path=self._inside, attributes=attributes, zarr_format=3)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """No other process fills this group meanwhile; `StoreError` if one does. An object store has no locks."""
+        if not self.is_local:
+            return nullcontext()
+        root = Path(self._root)  # beside the hierarchy: inside, Zarr would take the lock for a node of it
+        return only_writer(root.with_name("-".join([root.name, *self._inside.split("/")]).rstrip("-")), StoreError)
 
     def erase(self, key: str) -> None:
         """Removes one object of the group if it lies in a local folder, where losing power may have torn it."""
@@ -76,6 +85,8 @@ class Place:
     def _named(self) -> Iterator[None]:
         try:
             yield
+        except StoreError:
+            raise
         except FileNotFoundError:
             raise StoreError(f"{self.url}: not a store of samples (nothing there)") from None
         except Exception as error:  # every back end of fsspec has kinds of its own

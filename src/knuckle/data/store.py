@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from zarr.codecs import BloscCodec
 from knuckle.crop import SIZE
 from knuckle.data.place import Place
 from knuckle.errors import StoreError
+from knuckle.files import naming
 
 SHARD = 1024
 """Samples a shard: one file of each array, the unit that one worker writes and that a killed run may lose. 2.5 MB."""
@@ -95,9 +97,29 @@ class SampleStore:
                 difference = f"{key} {found.get(key)!r}, not {wanted.get(key)!r}"
                 raise StoreError(f"{place.url}: holds other samples ({difference}): choose another path")
         if "done" not in store._group:
-            store._create_arrays()
+            with naming(place.url, StoreError):
+                store._create_arrays()
         store._check_arrays()
         return store
+
+    @classmethod
+    @contextmanager
+    def completing(
+        cls, url: str | Path, count: int, attributes: Mapping[str, Any], shard: int = SHARD, mend: bool = False
+    ) -> "Iterator[SampleStore]":
+        """As `create`, for a block that writes what is missing: this process and its workers alone.
+
+        What killed writers left is removed at its end. Nothing is locked for a store without missing shards, which may
+        lie where nothing can be written, unless some of them are written anew (mend). Raises `StoreError` if another
+        process is writing there.
+        """
+        if not mend and _is_whole(url):
+            yield cls.create(url, count, attributes, shard)
+            return
+        with Place(url).lock():
+            store = cls.create(url, count, attributes, shard)
+            yield store
+            store._place.tidy()
 
     @classmethod
     def open(cls, url: str | Path, writable: bool = False) -> "SampleStore":
@@ -129,7 +151,7 @@ class SampleStore:
         """Writes all samples of a shard, then marks it as done.
 
         rows: for each field of `Sample`, all its values stacked. What was there before, whole or torn, is replaced.
-        Raises `StoreError` for arrays of another shape, depth outside [-1, 1], or a store opened for reading.
+        Raises `StoreError` for arrays of another shape, depth outside [-1, 1], a store opened for reading, a full disk.
         """
         if self._group.read_only:
             raise StoreError(f"{self.url}: opened for reading: open it writable")
@@ -137,19 +159,16 @@ class SampleStore:
         for name, (shape, _) in ARRAYS.items():
             if np.shape(rows[name]) != (len(indices), *shape):
                 raise StoreError(f"{name} of shard {shard} must be {(len(indices), *shape)}, not {rows[name].shape}")
-        for name, (shape, _) in ARRAYS.items():
-            self._place.erase("/".join([name, "c", str(shard), *"0" * len(shape)]))
-            values = depth_to_steps(rows[name]) if name == "depth" else rows[name]
-            self._array(name)[indices.start : indices.stop] = values
-        self._array("done")[shard] = 1
+        with naming(self.url, StoreError):
+            for name, (shape, _) in ARRAYS.items():
+                self._place.erase("/".join([name, "c", str(shard), *"0" * len(shape)]))
+                values = depth_to_steps(rows[name]) if name == "depth" else rows[name]
+                self._array(name)[indices.start : indices.stop] = values
+            self._array("done")[shard] = 1
 
     def require_whole(self) -> None:
         """Raises `StoreError` if some shards were never written."""
         self._refuse_missing(len(self.missing_shards()))
-
-    def tidy(self) -> None:
-        """Removes leftovers of killed writers. Only for when nobody writes any more."""
-        self._place.tidy()
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray:
         """Rows start:stop of the array `name`, as a slice takes them; all by default.
@@ -215,6 +234,13 @@ def depth_to_steps(depth: NDArray[np.float32]) -> NDArray[np.int16]:
 def depth_from_steps(steps: NDArray[np.int16]) -> NDArray[np.float32]:
     """Inverse of `depth_to_steps`: float32 in [-1, 1]."""
     return steps.astype(np.float32) / np.float32(DEPTH_STEPS)
+
+
+def _is_whole(url: str | Path) -> bool:
+    try:
+        return not SampleStore.open(url).missing_shards()
+    except StoreError:
+        return False
 
 
 def _checked(place: Place, writable: bool) -> zarr.Group:

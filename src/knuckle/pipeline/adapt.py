@@ -20,6 +20,7 @@ from knuckle.data.memory import TrainingData
 from knuckle.data.shards import package_version
 from knuckle.errors import AdaptError, SettingsError
 from knuckle.files import require_writable
+from knuckle.lock import only_writer
 from knuckle.metrics import joint_errors
 from knuckle.pipeline.run import Progress
 from knuckle.pipeline.tuning import AdaptSettings, Pair
@@ -48,7 +49,11 @@ def adapt(
     are of another size than the shipped ones, `AdaptError` if the joints cannot be these frames', or the networks did
     not become better: then nothing is written.
     """
-    settings = settings or AdaptSettings()
+    with only_writer(out):
+        return _adapt(frames, weights, out, settings or AdaptSettings(), progress)
+
+
+def _adapt(frames: TrainingData, weights: Path, out: Path, settings: AdaptSettings, progress: Progress) -> Verdict:
     if out.exists():
         raise SettingsError(f"{out}: is there already: choose another folder")
     require_writable(out)

@@ -1,7 +1,7 @@
 """Stores of part maps → a dictionary of label patches with its index, in steps that a killed run does not lose."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from knuckle.data.shards import package_version
 from knuckle.data.store import SampleStore
 from knuckle.errors import DictionaryError, SettingsError, StoreError
+from knuckle.files import reason_of
+from knuckle.lock import only_writer
 from knuckle.restoration.index import DIMENSIONS, GRID, Encoded, IndexLayout, PatchIndex, learn_layout
 from knuckle.restoration.patches import PATCH, PatchDictionary, check_maps, check_patch
 
@@ -35,7 +37,8 @@ def build_dictionary(
     the same call goes on after a kill, to the same bytes; it is removed at the end.
 
     Raises `SettingsError` for an even patch, a count that the stores do not have, or maps without a hand; `StoreError`
-    for a store that is not whole; `DictionaryError` if `out` cannot be written or another build was begun there.
+    for a store that is not whole; `DictionaryError` if `out` cannot be written, or another build was begun or is
+    at work there.
     """
     check_patch(patch)
     opened = [SampleStore.open(store) for store in stores]
@@ -45,11 +48,17 @@ def build_dictionary(
         raise SettingsError(f"there are {held} maps in the stores: take between 1 and all of them, not {count}")
     if out.is_dir():
         raise DictionaryError(f"{out}: is a folder: give the file to write")
-    source = {"maps": total, "stores": [_origin(store) for store in opened]}
+    with only_writer(out, DictionaryError):
+        _build(opened, out, patch, total, progress)
+    return PatchDictionary.load(out)
+
+
+def _build(stores: list[SampleStore], out: Path, patch: int, total: int, progress: Progress) -> None:
+    source = {"maps": total, "stores": [_origin(store) for store in stores]}
     folder = out.with_name(out.name + ".building")
     try:
         _begin(folder, {"patch": patch, **source, **_MADE_BY, "knuckle": package_version()})
-        maps = _gather(opened, total, folder / "maps.npy", progress)
+        maps = _gather(stores, total, folder / "maps.npy", progress)
         layout = _layout(maps, patch, folder, progress)
         blocks = [_encoded(maps, start, patch, layout, folder, progress) for start in range(0, total, _BLOCK)]
         PatchDictionary.from_maps(maps, patch, source, PatchIndex.of(layout, blocks)).save(out)
@@ -58,8 +67,7 @@ def build_dictionary(
         _discard(folder)
         raise
     except OSError as error:
-        raise DictionaryError(f"{out}: cannot write the dictionary ({error.strerror or error})") from None
-    return PatchDictionary.load(out)
+        raise DictionaryError(f"{out}: cannot write the dictionary ({reason_of(error)})") from None
 
 
 def _origin(store: SampleStore) -> dict[str, Any]:
@@ -93,22 +101,30 @@ def _discard(folder: Path) -> None:
 def _gather(stores: list[SampleStore], total: int, path: Path, progress: Progress) -> NDArray[np.uint8]:
     """The part maps (M, 48, 48), copied to one file and mapped into memory."""
     if not path.exists():
-        part = path.with_suffix(".part")
-        shape = stores[0].read("parts", 0, 1).shape[1:]
-        maps = np.lib.format.open_memmap(part, "w+", np.uint8, (total, *shape))
-        at = 0
-        for store in stores:
-            for start in range(0, min(len(store), total - at), 1024):
-                block = store.read("parts", start, min(start + 1024, total - at + start))
-                check_maps(block)
-                maps[at : at + len(block)] = block
-                at += len(block)
+        part, empty = path.with_suffix(".part"), True
+        header = {"descr": "|u1", "fortran_order": False, "shape": (total, *stores[0].read("parts", 0, 1).shape[1:])}
+        with part.open("wb") as file:  # not through a mapping: writing to one on a full disk kills the process
+            np.lib.format.write_array_header_1_0(file, header)
+            for block in _blocks(stores, total):
+                file.write(block.tobytes())
+                empty &= not block.any()
                 progress("maps", len(block), total)
-        if not maps.any():
+        if empty:
             raise SettingsError("the part maps have no hand pixel: a dictionary needs labelled hands")
-        maps.flush()
         part.replace(path)
     return np.load(path, mmap_mode="r")
+
+
+def _blocks(stores: list[SampleStore], total: int) -> Iterator[NDArray[np.uint8]]:
+    """The first part maps of the stores, some at a time."""
+    left = total
+    for store in stores:
+        count = min(len(store), left)
+        left -= count
+        for start in range(0, count, 1024):
+            block = store.read("parts", start, min(start + 1024, count))
+            check_maps(block)
+            yield block
 
 
 def _layout(maps: NDArray[np.uint8], patch: int, folder: Path, progress: Progress) -> IndexLayout:

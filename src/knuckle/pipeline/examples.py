@@ -3,6 +3,7 @@
 import numpy as np
 from torch import nn
 
+from knuckle.files import naming
 from knuckle.pipeline import methods, weak
 from knuckle.pipeline.data import RunData
 from knuckle.pipeline.labels import Labeller
@@ -47,5 +48,6 @@ def keep_examples(run: Run, segmenter: nn.Module, data: RunData) -> None:
     for name in run.recipe.methods.rows if run.recipe.methods else {}:
         kept[f"joints of {name}"] = np.load(run.folder / methods.STEP / name / "test.npy")[some]
     part = run.folder / "examples.part.npz"
-    np.savez_compressed(part, **kept)
-    part.replace(run.folder / EXAMPLES)
+    with naming(run.folder / EXAMPLES):
+        np.savez_compressed(part, **kept)
+        part.replace(run.folder / EXAMPLES)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from knuckle.lock import only_writer
 from knuckle.pipeline.quantise import calibration_crops, quantise_convolutions
 from knuckle.pipeline.run import Run
 from knuckle.regression.export import export_regressor
@@ -15,8 +16,14 @@ def export(run: Path, out: Path, int8: bool = False) -> list[Path]:
     """Writes a finished run's networks to `out` as segmentation.onnx and, where there is one, regression.onnx.
 
     int8: the segmentation network's convolutions in 8 bits, with ranges from rendered crops (`pipeline.quantise`).
-    Raises `SettingsError` if `run` holds no run, `WeightsError` if it is not finished.
+    Raises `SettingsError` if `run` holds no run or another export writes to `out`, `WeightsError` if the run is not
+    finished.
     """
+    with only_writer(out):
+        return _export(run, out, int8)
+
+
+def _export(run: Path, out: Path, int8: bool) -> list[Path]:
     recipe = Run(run).recipe
     segmenter = make_segmenter(recipe.segmentation)
     load_weights(segmenter, run / "segmentation" / "weights.safetensors")

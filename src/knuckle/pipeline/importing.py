@@ -69,7 +69,7 @@ def import_split(
     centres and settings alone. A killed run leaves whole shards; the same call again completes them.
 
     Raises `DatasetError` if labels or centres are missing or damaged, or more than 1 in 100 frames are missing,
-    `SettingsError` for a cube or side that is none, `StoreError` if the store holds other samples.
+    `SettingsError` for a cube or side that is none, `StoreError` if the store holds other samples or is being written.
     """
     settings = _checked(settings or ImportSettings())
     job = _Job(dataset, Path(root).absolute(), split, settings, uuid.uuid4().hex)
@@ -78,11 +78,11 @@ def import_split(
     _refuse_missing(opened)
     workers = workers_for(out, workers, scheduler)
     require_scheduler(scheduler)
-    store = SampleStore.create(out, len(opened), _made_by(opened, centers, settings), shard)
-    missing = sorted({*store.missing_shards(), *_mended(store, opened, centers)})
-    progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
-    work_through(partial(_write_shard, store.url, job), missing, workers, scheduler, progress)
-    store.tidy()
+    made_by = _made_by(opened, centers, settings)
+    with SampleStore.completing(out, len(opened), made_by, shard, mend=True) as store:
+        missing = sorted({*store.missing_shards(), *_mended(store, opened, centers)})
+        progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
+        work_through(partial(_write_shard, store.url, job), missing, workers, scheduler, progress)
     unused = np.flatnonzero(np.isnan(store.read("center")).any(axis=1))
     return [_reason(opened, settings, int(index)) for index in unused]
 

@@ -10,6 +10,7 @@ from torch import nn
 from knuckle.anatomy import LABELS
 from knuckle.data.memory import TrainingData
 from knuckle.errors import SettingsError
+from knuckle.files import naming
 from knuckle.pipeline.data import RunData
 from knuckle.pipeline.run import Progress, Run
 from knuckle.pipeline.score import joint_scores
@@ -70,7 +71,8 @@ def _one(
         if samples is not None:
             places = place_joints(model, samples.depth, parts[key])
             result[key] = joint_scores(places, samples)
-            np.save(folder / f"{key}.npy", samples.to_mm(places).astype(np.float32))
+            with naming(folder / f"{key}.npy"):
+                np.save(folder / f"{key}.npy", samples.to_mm(places).astype(np.float32))
     run.finish(f"{STEP}/{name}", result)
 
 

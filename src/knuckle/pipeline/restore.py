@@ -38,7 +38,8 @@ def restore_store(
     `synth.production.generate`.
 
     The bytes depend on maps, dictionary, weights and settings alone. A killed run leaves whole shards; the same call
-    again completes them. Raises `StoreError` if `out` holds anything else, and what the opening of the rest raises.
+    again completes them. Raises `StoreError` if `out` holds anything else or is being written, and
+    what the opening of the rest raises.
     """
     settings = settings or RestoreSettings()
     if settings.method == "evidence" and weights is None:
@@ -51,11 +52,11 @@ def restore_store(
     _restore_some(source, range(1), tools)  # refuses what does not fit, and compiles, before anything is begun
     if workers > 1 or scheduler is not None:
         _opened.clear()  # others do the work, and need the memory
-    store = SampleStore.create(out, _count(source, count), _made_by(tools, source), source.attributes["shard"])
-    missing = store.missing_shards()
-    progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
-    work_through(partial(_restore_shard, source.url, store.url, tools), missing, workers, scheduler, progress)
-    store.tidy()
+    shard = source.attributes["shard"]
+    with SampleStore.completing(out, _count(source, count), _made_by(tools, source), shard) as store:
+        missing = store.missing_shards()
+        progress(len(store) - sum(len(store.shard_range(number)) for number in missing))
+        work_through(partial(_restore_shard, source.url, store.url, tools), missing, workers, scheduler, progress)
 
 
 @dataclass(frozen=True)

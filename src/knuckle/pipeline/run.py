@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from knuckle.errors import SettingsError
+from knuckle.files import naming, write_whole
 from knuckle.training.recipe import Recipe
 
 EXAMPLES = "examples.npz"
@@ -37,13 +38,13 @@ class Run:
     def begin(self) -> None:
         """Writes the recipe, if that is not done: from now on the folder belongs to it."""
         if not (self.folder / _RECIPE).exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write(self.folder / _RECIPE, self.recipe.model_dump_json(indent=2) + "\n")
+            write_whole(self.folder / _RECIPE, self.recipe.model_dump_json(indent=2) + "\n")
 
     def step(self, name: str) -> Path:
         """The folder of a step, made if need be."""
         path = self.folder / name
-        path.mkdir(parents=True, exist_ok=True)
+        with naming(path):
+            path.mkdir(parents=True, exist_ok=True)
         return path
 
     def result(self, name: str) -> dict[str, Any] | None:
@@ -53,7 +54,7 @@ class Run:
 
     def finish(self, name: str, result: dict[str, Any]) -> dict[str, Any]:
         """Notes that a step is done, and what it found; returns that."""
-        _write(self.step(name) / _RESULT, json.dumps(result, indent=1) + "\n")
+        write_whole(self.step(name) / _RESULT, json.dumps(result, indent=1) + "\n")
         return result
 
     def forget(self, name: str) -> None:
@@ -69,7 +70,7 @@ class Run:
 
     def write(self, name: str, values: dict[str, Any]) -> None:
         """Writes a JSON file beside the recipe."""
-        _write(self.folder / name, json.dumps(values, indent=1) + "\n")
+        write_whole(self.folder / name, json.dumps(values, indent=1) + "\n")
 
     def _kept_recipe(self) -> Recipe:
         try:
@@ -77,9 +78,3 @@ class Run:
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise SettingsError(f"{self.folder}: not a run of  knuckle train  ({reason})") from None
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

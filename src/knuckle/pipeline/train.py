@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from knuckle.data.memory import TrainingData
 from knuckle.errors import SettingsError
+from knuckle.lock import only_writer
 from knuckle.pipeline import methods, weak
 from knuckle.pipeline.data import RunData, provide
 from knuckle.pipeline.examples import keep_examples
@@ -31,13 +32,24 @@ _PACKAGES = ("torch", "numpy", "numba", "faiss-cpu", "zarr")
 _TIMED = 50  # crops
 
 
-def train(recipe: Recipe, folder: Path, progress: Progress = lambda *_: None) -> dict[str, Any]:
+def train(
+    recipe: Recipe, folder: Path, progress: Progress = lambda *_: None, redo: Iterable[str] = ()
+) -> dict[str, Any]:
     """Does what is left of a recipe's steps in the folder of a run; returns all results, also in `results.json`.
 
+    redo: steps that are forgotten first, by their folders.
+
     A killed run goes on from its last checkpoint (at most two minutes are lost), to the same weights; a finished step
-    is not done again. Raises `SettingsError` if the folder holds a run of another recipe or the recipe cannot be
-    followed, `StoreError` for a store that is not whole.
+    is not done again. Raises `SettingsError` if the folder holds a run of another recipe, another process trains there
+    or the recipe cannot be followed, `StoreError` for a store that is not whole.
     """
+    with only_writer(folder):
+        for step in redo:
+            Run(folder, recipe).forget(step)
+        return _train(recipe, folder, progress)
+
+
+def _train(recipe: Recipe, folder: Path, progress: Progress) -> dict[str, Any]:
     _check_start(recipe)
     run = Run(folder, recipe)
     versions = provide(recipe, progress)

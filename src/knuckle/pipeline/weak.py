@@ -7,6 +7,7 @@ import numpy as np
 from torch import nn
 
 from knuckle.data.memory import TrainingData
+from knuckle.files import naming
 from knuckle.metrics import class_accuracy, confusion_matrix, pixel_accuracy
 from knuckle.pipeline.data import RunData
 from knuckle.pipeline.labels import Labeller, Labels
@@ -100,12 +101,11 @@ def _fine_tuned(
 def _keep_rejections(run: Run, name: str, labeller: Labeller, labels: Labels) -> None:
     """Some of the frames whose restoration the gate rejected ([N] Figure 7), for the report."""
     some = np.flatnonzero(~labels.used)[:8]
-    np.savez_compressed(
-        run.folder / STEP / name / "rejected.npz",
-        depth=labeller.train.depth[some],
-        predicted=labeller.predicted[some],
-        restored=labels.parts[some],
-    )
+    path = run.folder / STEP / name / "rejected.npz"
+    with naming(path):
+        np.savez_compressed(
+            path, depth=labeller.train.depth[some], predicted=labeller.predicted[some], restored=labels.parts[some]
+        )
 
 
 def _compare_restorations(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knuckle.errors import CameraError, DepthError, SettingsError, SourceError
+from knuckle.lock import only_writer
 from knuckle.sources.folder_writer import FolderWriter
 from knuckle.sources.recording import RecordingWriter
 from knuckle.sources.source import BadFrame, LiveFrame, Source
@@ -35,10 +36,14 @@ def record(
     clock) later than the first one, or when `stop`, which is asked after each frame, says so. `complain` gets a line
     for every frame that could not be read or kept; those are left out.
 
-    Raises `SettingsError` if something is at `out`; `SourceError`, saying how many frames are in the recording, if the
-    source stops giving frames or the recording cannot be written: what is there can be read.
+    Raises `SettingsError` if something is at `out`, or being recorded there; `SourceError`, saying how many frames are
+    in the recording, if the source stops giving frames or the recording cannot be written: what is there can be read.
     """
-    taker = _Taker(Path(out), source.name, frames, seconds, complain)
+    with only_writer(Path(out)):
+        return _record(source, _Taker(Path(out), source.name, frames, seconds, complain), stop)
+
+
+def _record(source: Source, taker: "_Taker", stop: Callable[[], bool]) -> Recorded:
     stopped = False
     try:
         try:
@@ -113,9 +118,5 @@ def open_writer(out: Path, first: LiveFrame, source: str) -> FrameWriter:
 
 
 def _require_free(out: Path) -> None:
-    try:
-        free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    except OSError as error:
-        raise SettingsError(f"{out}: cannot write there ({error.strerror})") from None
-    if not free:
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SettingsError(f"{out}: something is there already: choose another name for the recording")

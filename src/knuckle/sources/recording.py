@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from knuckle.camera import Camera
 from knuckle.depth.check import as_depth
 from knuckle.errors import DepthError, MissingExtraError, SourceError
+from knuckle.files import naming
 from knuckle.sources.source import LiveFrame, RecordedSource
 from knuckle.sources.steps import from_steps
 from knuckle.sources.writer import FrameWriter
@@ -38,10 +39,8 @@ class RecordingWriter(FrameWriter):
         super().__init__(path, camera)
         self._written = 0
         self._held: list[tuple[NDArray, float]] = []
-        try:
+        with naming(path, SourceError):
             self._depth, self._times = _create(path, camera, source)
-        except OSError as error:
-            raise SourceError(f"{path}: cannot write ({error.strerror or error})") from None
 
     @property
     def count(self) -> int:
@@ -59,13 +58,11 @@ class RecordingWriter(FrameWriter):
     def _flush(self) -> None:
         held, self._held = self._held, []  # given up if the disk is full: what follows could not be written, either
         first, end = self._written, self._written + len(held)
-        try:
+        with naming(self.path, SourceError):
             self._depth.resize((end, *self._depth.shape[1:]))
             self._depth[first:end] = np.stack([depth for depth, _ in held])
             self._times.resize((end,))
             self._times[first:end] = np.array([time for _, time in held])
-        except OSError as error:
-            raise SourceError(f"{self.path}: cannot write ({error.strerror or error})") from None
         self._written = end
 
 

@@ -5,8 +5,8 @@ metacarpal, proximal, middle, distal. A bone is named by the joint at its base.
 """
 
 import importlib.metadata
+import io
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.errors import MissingExtraError, SettingsError
+from knuckle.files import write_whole
 
 BONES = 21
 FOREARM, WRIST = 0, 1
@@ -165,7 +166,6 @@ def _load(path: Path) -> HandAsset | None:
 
 
 def _save(asset: HandAsset, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-        np.savez_compressed(file, **{field.name: getattr(asset, field.name) for field in fields(asset)})
-    Path(file.name).replace(path)
+    file = io.BytesIO()
+    np.savez_compressed(file, **{field.name: getattr(asset, field.name) for field in fields(asset)})
+    write_whole(path, file.getvalue())

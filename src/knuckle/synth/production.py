@@ -36,8 +36,8 @@ def generate(
     samples a task.
 
     Raises `SettingsError` for an unknown hand, a number below its least or a scheduler that does not answer,
-    `StoreError` if the store holds other samples, cannot be written or a worker died, `MissingExtraError` for a
-    scheduler without `distributed`.
+    `StoreError` if the store holds other samples, cannot be written or is being written, or if a worker died,
+    `MissingExtraError` for a scheduler without `distributed`.
     """
     for name, value, least in (("count", count, 1), ("seed", seed, 0), ("shard", shard, 1)):
         if value < least:
@@ -47,13 +47,12 @@ def generate(
     model = HandModel.load(settings.hand)  # builds a missing asset once, before the workers all want it
     if not resume:
         require_free(url)
-    store = SampleStore.create(url, count, attributes(settings, seed), shard)
-    missing = store.missing_shards()
-    progress(count - sum(len(store.shard_range(number)) for number in missing))
-    if min(workers, len(missing)) > 1 and scheduler is None:
-        generate_samples(model, settings, seed, range(1))  # compiles, where that is not done, before they all would
-    work_through(partial(_write_shard, store.url, settings, seed), missing, workers, scheduler, progress)
-    store.tidy()
+    with SampleStore.completing(url, count, attributes(settings, seed), shard) as store:
+        missing = store.missing_shards()
+        progress(count - sum(len(store.shard_range(number)) for number in missing))
+        if min(workers, len(missing)) > 1 and scheduler is None:
+            generate_samples(model, settings, seed, range(1))  # compiles, where that is not done, before they all would
+        work_through(partial(_write_shard, store.url, settings, seed), missing, workers, scheduler, progress)
 
 
 def require_free(url: str | Path) -> None:

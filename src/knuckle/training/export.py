@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from knuckle.errors import MissingExtraError
+from knuckle.errors import MissingExtraError, WeightsError
+from knuckle.files import naming
 
 
 def export_onnx(
@@ -22,7 +23,8 @@ def export_onnx(
 ) -> None:
     """Writes `model` with a free batch size; `role` goes into the file's metadata as "knuckle".
 
-    examples: one tensor per input, first dimension the batch. Raises `MissingExtraError` without the onnx package.
+    examples: one tensor per input, first dimension the batch. Raises `MissingExtraError` without the onnx package,
+    `WeightsError` if the file cannot be written.
     """
     try:
         import onnx
@@ -47,10 +49,11 @@ def export_onnx(
     proto = program.model_proto
     _forget_source(proto)
     proto.metadata_props.append(onnx.StringStringEntryProto(key="knuckle", value=role))
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    onnx.save(proto, part)
-    part.replace(path)
+    with naming(path, WeightsError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(proto, part)
+        part.replace(path)
 
 
 def _forget_source(proto: Any) -> None:

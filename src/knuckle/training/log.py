@@ -1,37 +1,48 @@
 """What a training run says of itself: JSON lines for programs, TensorBoard's events for people."""
 
 import json
+import time
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.summary import scalar
 
-from knuckle.files import write_whole
+from knuckle.files import naming, write_whole
 
 
 class TrainingLog:
     """Appends to `log.jsonl` and to TensorBoard's event files in a folder; `first`: the step that a run goes on from.
 
     A killed run may have logged steps after its last checkpoint. They are done again, so their lines are dropped, and
-    TensorBoard is told to forget them: a curve has every step once.
+    TensorBoard is told to forget them: a curve has every step once. Both files are written at once, not by a thread as
+    tensorboardX's `SummaryWriter` would: on a full disk that thread dies, and its queue then blocks the training for
+    ever. Raises `SettingsError` if they cannot be written.
     """
 
     def __init__(self, folder: Path, first: int = 0) -> None:
-        path = folder / "log.jsonl"
-        if path.exists():
-            _forget_after(path, first)
-        self._file = path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(folder), purge_step=first, write_to_disk=True)
+        self._path = folder / "log.jsonl"
+        if self._path.exists():
+            _forget_after(self._path, first)
+        with naming(self._path):
+            self._file = self._path.open("ab", buffering=0)  # a line goes to the system in one call
+            self._events = EventsWriter(str(folder / "events"))
+            start = SessionLog(status=SessionLog.START)
+            self._events.write_event(Event(wall_time=time.time(), step=first, session_log=start))
+            self._events.flush()
 
     def add(self, step: int, **values: float) -> None:
         """Notes values by their names after a step."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+        with naming(self._path):
+            self._file.write((json.dumps({"step": step, **values}) + "\n").encode())
+            for name, value in values.items():
+                self._events.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
+            self._events.flush()
 
     def close(self) -> None:
         self._file.close()
-        self._events.close()
+        with naming(self._path):
+            self._events.close()
 
 
 def _forget_after(path: Path, step: int) -> None:
