@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import socket
 import threading
 import time
 import zipfile
@@ -21,7 +22,7 @@ from knuckle.depth import write_depth
 from knuckle.draw import PALETTE
 from knuckle.errors import DepthError
 from knuckle.sources import BadFrame, LiveFrame, RecordedSource, Source
-from knuckle.viewer import Viewer
+from knuckle.viewer import Viewer, upload, upload_limit
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -78,7 +79,7 @@ def visit(browser: Browser) -> Iterator[Callable[[Viewer], Page]]:
         pages.append(browser.new_page(viewport={"width": 1280, "height": 720}, accept_downloads=True))
         pages[-1].set_default_timeout(1000 * PATIENCE)
         pages[-1].add_init_script(KINDS + LINKED)
-        pages[-1].goto(f"http://127.0.0.1:{viewer.port}/")
+        pages[-1].goto(viewer.address.replace(socket.gethostname(), "127.0.0.1"))
         pages[-1].wait_for_selector("[data-knuckle=status]")
         return pages[-1]
 
@@ -232,21 +233,38 @@ def test_uploads_are_shown_or_refused(view: Callable[..., Viewer], visit: Callab
     viewer = view(HandTape)
     page = visit(viewer)
     await_status(page, "well", "1 hand")
-    upload = page.locator("input[type=file]")
+    files = page.locator("input[type=file]")
     (tmp_path / "bad.png").write_bytes(b"not a picture")
-    upload.set_input_files(tmp_path / "bad.png")
+    files.set_input_files(tmp_path / "bad.png")
     page.get_by_text("That does not work").wait_for()
     page.get_by_text("bad.png: ").first.wait_for()
     looked = viewer.frames
     until(page, lambda: viewer.frames > looked)
     write_depth(tmp_path / "small.png", frame(0).depth, 0.5)
-    upload.set_input_files(tmp_path / "small.png")  # of another size than the source's camera
+    files.set_input_files(tmp_path / "small.png")  # of another size than the source's camera
     page.get_by_text("small.png: ").first.wait_for()
     assert "hand tape" in page.inner_text("[data-knuckle=status]")
-    upload.set_input_files(CAMERA_FILE)
+    files.set_input_files(CAMERA_FILE)
     page.get_by_text("Camera taken").wait_for()
-    upload.set_input_files(OPEN_HAND)
+    files.set_input_files(OPEN_HAND)
     await_status(page, "well", "1-open.png")
+    await_status(page, "well", "1 hand")
+
+
+def test_uploads_that_are_too_large_are_dropped_on_their_way(
+    view: Callable[..., Viewer], visit: Callable[..., Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_limit, "MAX_BYTES", 1 << 20)
+    viewer = view(HandTape)
+    page = visit(viewer)
+    await_status(page, "well", "1 hand")
+    taken: list[str] = []
+    monkeypatch.setattr(upload, "_through_file", lambda name, *_: taken.append(name))
+    (tmp_path / "large.npy").write_bytes(bytes(3 << 20))
+    page.locator("input[type=file]").set_input_files(tmp_path / "large.npy")
+    page.get_by_text("at most").first.wait_for()
+    assert not viewer._server.gui._current_file_upload_states
+    assert not taken
     await_status(page, "well", "1 hand")
 
 
@@ -355,6 +373,9 @@ def test_the_page_comes_back_when_the_viewer_is_started_again(
 
 def test_beyond_this_machine_no_source_can_be_named(view: Callable[..., Viewer], visit: Callable[..., Page]) -> None:
     page = visit(view(HandTape, host="0.0.0.0"))
+    await_status(page, "well", "1 hand")
+    assert "token" not in page.url  # nor in the history
+    page.reload()
     await_status(page, "well", "1 hand")
     assert page.get_by_role("button", name="Open", exact=True).count() == 0
     assert page.get_by_role("button", name="Upload depth image").count() == 1

@@ -10,7 +10,6 @@ from knuckle.errors import DepthError, SettingsError, WeightsError
 from knuckle.sources import Source
 from knuckle.viewer import Viewer
 from knuckle.viewer.feed import Arrived
-from knuckle.viewer.viewer import is_local
 from knuckle.viewer.watch import Look, ViewSettings
 
 
@@ -89,11 +88,3 @@ def test_what_cannot_be_shown_is_refused_before_anything_is_served() -> None:
         Viewer(lambda: Tape(1), "tape", weights="nowhere", port=0)
     with pytest.raises(SettingsError, match="port must be"):
         Viewer(lambda: Tape(1), "tape", port=-1)
-
-
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("example", False)],
-)
-def test_what_counts_as_this_machine(host: str, local: bool) -> None:
-    assert is_local(host) == local

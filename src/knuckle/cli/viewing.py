@@ -21,7 +21,7 @@ def view(
     ] = "synthetic",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; the next free one is taken.")] = 8080,
     host: Annotated[
-        str, typer.Option(help="Address of the page. Other machines reach it at 0.0.0.0, and may use its controls.")
+        str, typer.Option(help="Address of the page. 0.0.0.0: others reach it, too, with the token that is printed.")
     ] = "127.0.0.1",
     camera: Annotated[
         Path | None, typer.Option(help="Camera file of a folder or stack, instead of its own camera.json.")
@@ -66,9 +66,8 @@ def view(
         ) as viewer,
         stopping() as stop,
     ):
-        shown = f"[{host}]" if ":" in host else host
-        say(f"http://{shown}:{viewer.port}/  (until Ctrl-C)")
+        say(f"{viewer.address}  (until Ctrl-C)")
         if not viewer.is_local:
-            complain(f"everyone who reaches {host} can see and control this page")
+            complain("who has this whole address can see and control the page; it is not encrypted on its way")
         while not stop():
             time.sleep(0.1)

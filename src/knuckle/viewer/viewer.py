@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import ipaddress
 import socket
 import threading
 import time
@@ -17,9 +16,11 @@ from knuckle.errors import KnuckleError, SettingsError
 from knuckle.sources import Source
 from knuckle.viewer.cloud import panel, part_map
 from knuckle.viewer.controls import Controls
+from knuckle.viewer.door import Door, guarded
 from knuckle.viewer.feed import RETRY_SECONDS, Arrived, Feed
 from knuckle.viewer.keep import zipped
 from knuckle.viewer.page import Page
+from knuckle.viewer.upload_limit import UploadLimit
 from knuckle.viewer.watch import Look, ViewSettings, Watcher
 
 HOST, PORT = "127.0.0.1", 8080
@@ -35,8 +36,9 @@ class Viewer:
     """Serves the page from the moment it is made until it is closed; use it in a `with` block.
 
     open_it: opens the source that is shown first; name: what to call it until then; host, port: where the page is; the
-    next free port is taken, and is `port`. Beyond this machine, the page cannot name sources. weights, threads: as of
-    `HandPoseEstimator`. Raises what the estimator raises, and `SettingsError` for an address that cannot be served.
+    next free port is taken, and is `port`. Beyond this machine, the page cannot name sources, and only who has its
+    whole `address` gets in (`Door`). weights, threads: as of `HandPoseEstimator`. Raises what the estimator raises, and
+    `SettingsError` for an address that cannot be served.
     """
 
     def __init__(
@@ -54,13 +56,15 @@ class Viewer:
         """Looked at so far."""
         self._watcher = Watcher(weights, threads)
         self._retry = retry_seconds
-        self._server = _serve(host, port)
+        self._door, self._host = Door(host), host
+        self._server = _serve(host, port, self._door)
         self.port = self._server.get_port()
         self._look: Look | None = None
         self._closed, self._drawn = False, 0.0
         self._page = Page(self._server)
-        self.is_local = is_local(host)
+        self.is_local = self._door.is_local
         self._controls = Controls(self._server, self, name, may_open=self.is_local)
+        UploadLimit(self._server)
         self._feed = Feed(open_it, name, retry_seconds)
         self._thread = threading.Thread(target=self._run, name="viewer", daemon=True)
         self._thread.start()
@@ -80,6 +84,14 @@ class Viewer:
         self._thread.join(timeout=5.0)
         with _silent():
             self._server.stop()
+
+    @property
+    def address(self) -> str:
+        """Of the page, with the token that lets a browser in, where one is needed."""
+        everywhere = self._host in ("0.0.0.0", "::")
+        host = socket.gethostname() if everywhere else f"[{self._host}]" if ":" in self._host else self._host
+        token = "" if self._door.token is None else f"?token={self._door.token}"
+        return f"http://{host}:{self.port}/{token}"
 
     def play(self, open_it: Callable[[], Source], name: str) -> None:
         """Shows another source from now on."""
@@ -147,15 +159,7 @@ class Viewer:
             self._drawn = time.monotonic()
 
 
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach what is bound to a host."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _serve(host: str, port: int) -> viser.ViserServer:
+def _serve(host: str, port: int, door: Door) -> viser.ViserServer:
     if not 0 <= port <= 65535:
         raise SettingsError(f"port must be 0 to 65535, got {port}")
     try:
@@ -163,7 +167,7 @@ def _serve(host: str, port: int) -> viser.ViserServer:
             pass
     except OSError as error:  # viser would look for a free port for ever
         raise SettingsError(f"{host}: cannot serve a page there ({error.strerror or error})") from None
-    with _silent():
+    with _silent(), guarded(door):
         server = viser.ViserServer(host=host, port=port, label="knuckle", verbose=False)
     server.gui.configure_theme(show_logo=False, show_share_button=False, dark_mode=True)
     server.request_share_url = _keep_private  # type: ignore[method-assign,assignment]
