@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from knuckle.errors import WeightsError
@@ -84,16 +85,74 @@ def test_a_run_killed_while_it_saves_keeps_the_checkpoint_before(
     before = network(0)
     save_checkpoint(tmp_path, before, {"a": 1}, 1)
 
-    def killed(state: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def killed(path: Path, data: bytes, error: type) -> None:
+        path.with_name(f".{path.name}.1234.part").write_bytes(data[:9])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.torch, "save", killed)
+    monkeypatch.setattr(checkpoint, "write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(tmp_path, network(1), {"a": 2}, 2)
     loaded = network(2)
     assert load_checkpoint(tmp_path, loaded) == (1, {"a": 1})
     assert_same(before, loaded)
+
+
+def test_what_kills_left_of_checkpoints_is_removed(tmp_path: Path) -> None:
+    for name in (".step-2.state.pt.77.part", "step-2.safetensors"):
+        (tmp_path / name).write_bytes(b"half")
+    save_checkpoint(tmp_path, network(), {"a": 1}, 3)
+    assert {path.name for path in tmp_path.iterdir()} == {"latest.json", "step-3.safetensors", "step-3.state.pt"}
+    (tmp_path / ".weights.safetensors.77.part").write_bytes(b"half")
+    checkpoint.drop_checkpoints(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def flipped(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_one_flipped_bit_of_a_checkpoint_is_noticed_and_the_file_named(tmp_path: Path) -> None:
+    """Neither format has a checksum that its reader looks at."""
+    save_checkpoint(tmp_path, network(), {"moment": torch.arange(64.0)}, 3)
+    path = tmp_path / "step-3.state.pt"
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        flipped(path, at)
+        assert_refused(lambda: load_checkpoint(tmp_path, network()), path)
+        path.write_bytes(whole)
+    assert load_checkpoint(tmp_path, network()) is not None
+
+
+def test_one_flipped_bit_of_weights_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    """What changes nothing: a blank of the header, or the name of the checksum."""
+    path, saved = tmp_path / "weights.safetensors", network(5)
+    save_weights(saved, path)
+    whole, refused = path.read_bytes(), []
+    for at in range(len(whole)):
+        flipped(path, at)
+        loaded = network(1)
+        try:
+            load_weights(loaded, path)
+        except WeightsError as error:
+            refused.append(str(error))
+        else:
+            assert_same(loaded, saved)
+        path.write_bytes(whole)
+    assert len(refused) > 0.9 * len(whole)
+    assert all(line.startswith(f"{path}: ") for line in refused)
+
+
+def test_weights_and_checkpoints_without_checksums_are_read(tmp_path: Path) -> None:
+    """As earlier versions and other programs write them."""
+    saved = network(5)
+    save_checkpoint(tmp_path, saved, {"a": 1}, 3)
+    save_file(saved.state_dict(), tmp_path / "step-3.safetensors")
+    (tmp_path / "latest.json").write_text('{"step": 3}')
+    loaded = network(1)
+    assert load_checkpoint(tmp_path, loaded) == (3, {"a": 1})
+    assert_same(saved, loaded)
 
 
 @pytest.mark.parametrize("file", ["latest.json", "step-3.state.pt", "step-3.safetensors"])

@@ -91,9 +91,17 @@ def test_any_number_of_steps_can_be_asked_for(tmp_path: Path, steps: int) -> Non
     assert (tmp_path / "weights.safetensors").exists()
 
 
+def curve(folder: Path) -> list[tuple[int, float]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [(line["step"], line["loss"]) for line in lines]
+
+
 @pytest.mark.parametrize("killed_at", [2, 3, 7, 40])
-def test_a_killed_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int) -> None:
+def test_a_killed_run_ends_in_the_same_weights_and_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
     monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(loop, "_LOG_STEPS", 5)
     whole = Problem(noise=0.1)
     whole.fit(tmp_path / "whole")
     killed = Problem(noise=0.1)
@@ -113,6 +121,7 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pyte
         assert torch.equal(resumed.model.state_dict()[name], value)
     files = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed")]
     assert files[0] == files[1]
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
 
 
 def test_only_the_latest_checkpoint_is_kept_and_none_at_the_end(

@@ -70,23 +70,23 @@ class _Fitting:
         self.schedule = make_schedule(self.optimiser, settings, self.steps)
         self.device = device_of(model)
         self.bfloat16 = settings.bfloat16 and multiplies_bfloat16(self.device)
+        self.losses: list[float] = []  # since the last line of the log: a resumed run's curve is the undisturbed one's
         self.first = self._resume()
         self.log = TrainingLog(folder, self.first)
 
     def go(self, loss_of: Loss, progress: Progress) -> None:
         """Does the steps that are left."""
         self.model.train()
-        losses: list[float] = []
         started = saved = time.monotonic()
         batches = _batches(self.samples, self.settings, self.steps, self.first)
         for step, indices in enumerate(batches, start=self.first + 1):
-            losses.append(self._step(loss_of, indices))
+            self.losses.append(self._step(loss_of, indices))
             if step % _LOG_STEPS == 0 or step == self.steps:
                 speed = (step - self.first) * self.settings.batch / (time.monotonic() - started)
-                mean, rate = float(np.mean(losses)), float(self.schedule.get_last_lr()[0])
+                mean, rate = float(np.mean(self.losses)), float(self.schedule.get_last_lr()[0])
                 self.log.add(step, steps=self.steps, loss=mean, rate=rate, samples_per_second=speed)
                 progress(step, self.steps, mean)
-                losses.clear()
+                self.losses.clear()
             if time.monotonic() - saved > _CHECKPOINT_SECONDS:
                 saved = time.monotonic()
                 save_checkpoint(self.folder, self.model, self._state(), step)
@@ -105,7 +105,8 @@ class _Fitting:
         return loss.item()
 
     def _state(self) -> dict[str, Any]:
-        state = {"optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict()}
+        state: dict[str, Any] = {"optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict()}
+        state["losses"] = self.losses
         return state if self.generator is None else state | {"generator": self.generator.get_state()}
 
     def _resume(self) -> int:
@@ -116,6 +117,7 @@ class _Fitting:
         step, state = found
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        self.losses = list(state.get("losses", ()))  # checkpoints of earlier versions have none
         if self.generator is not None:
             self.generator.set_state(state["generator"])
         return step
