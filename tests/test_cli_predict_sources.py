@@ -11,20 +11,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knuckle import Camera, Hand, HandPoseEstimator, read_depth
 from knuckle.anatomy import HAND21
 from knuckle.cli import main
-from knuckle.cli.following import is_source
+from knuckle.cli.following import Wanted, is_source, predict_source
 from knuckle.cli.inference import FRAMES
 from knuckle.predictions import CSV_COLUMNS, Moment, to_record, to_row
+from knuckle.sources import LiveFrame, RecordedSource
+from knuckle.tracking import HandTracker
 
 RUN = "import sys; from knuckle.cli import main; sys.exit(main())"
 LIVE = """
@@ -134,6 +138,40 @@ def test_frames_ends_early_and_out_and_video_are_written(
     assert len((out / "predictions.jsonl").read_text().splitlines()) == 2
     film = cv2.VideoCapture(str(video))
     assert (film.get(cv2.CAP_PROP_FRAME_COUNT), round(film.get(cv2.CAP_PROP_FPS))) == (2, 30)
+
+
+class Zooming(RecordedSource):
+    """The open hand, whose camera gives its left half from the third frame on."""
+
+    name = "zooming"
+
+    def __len__(self) -> int:
+        return 4
+
+    def timestamp(self, index: int) -> float:
+        return index / 30
+
+    def frame(self, index: int) -> LiveFrame:
+        camera = Camera.load(FRAMES / "camera.json")
+        depth = read_depth(FRAMES / "1-open.png", camera.depth_unit_mm)
+        if index >= 2:
+            half = depth.shape[1] // 2
+            camera, depth = replace(camera, width=half), np.ascontiguousarray(depth[:, :half])
+        return LiveFrame(index / 30, depth, camera)
+
+
+def test_a_frame_of_another_size_is_left_out_of_the_video_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = Wanted(None, False, tmp_path / "a.csv", None, tmp_path / "a.mp4", None)
+    with pytest.raises(typer.Exit) as ended:
+        predict_source(Zooming(), HandTracker(HandPoseEstimator()), wanted)
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"knuckle: zooming, frame {index}: of another size than the first: left out of the video" for index in (2, 3)
+    ]
+    assert [row["frame"] for row in rows_of(tmp_path / "a.csv")] == ["0", "1", "2", "3"]
+    assert cv2.VideoCapture(str(tmp_path / "a.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 2
 
 
 def test_what_the_source_cannot_have_is_refused(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,12 +53,16 @@ class VideoFile:
     def __enter__(self) -> "VideoFile":
         return self
 
+    def fits(self, picture: Image) -> bool:
+        """Whether a picture (H, W, 3) is of the size of those before it."""
+        return self._writer is None or self._size == _even(picture)
+
     def write(self, picture: Image) -> None:
         """Adds a picture (H, W, 3) RGB; odd heights and widths lose a row or column, as codecs want even ones."""
-        height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+        width, height = _even(picture)
         if self._writer is None:
             self._writer = self._opened((width, height))
-        if (width, height) != self._size:
+        if not self.fits(picture):
             raise SettingsError(f"{self._path}: pictures of {self._size} px, and one of {(width, height)}")
         self.pictures += 1
         self._writer.write(np.ascontiguousarray(picture[:height, :width, ::-1]))
@@ -85,3 +89,8 @@ class VideoFile:
             raise SettingsError(f"{self._path}: cannot write the video (is the folder writable?)")
         self._size = size
         return writer
+
+
+def _even(picture: Image) -> tuple[int, int]:
+    """Width and height, both even."""
+    return picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2

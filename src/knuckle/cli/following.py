@@ -91,7 +91,7 @@ def predict_source(source: "Source", tracker: "HandTracker", wanted: Wanted) -> 
     keeper.report()
     if interrupted:
         raise typer.Exit(INTERRUPTED)
-    if keeper.faults:
+    if keeper.faults or keeper.unfilmed:
         raise typer.Exit(2)
 
 
@@ -138,6 +138,7 @@ class _Keeper:
     frames: int = 0
     found: int = 0
     faults: int = 0
+    unfilmed: int = 0
 
     def complain(self, line: str) -> None:
         self.faults += 1
@@ -163,7 +164,12 @@ class _Keeper:
         if self.wanted.out is not None:
             self._picture(index, frame, hands)
         if self.film is not None:
-            self.film.write(panels(frame.depth, [found.hand for found in hands]))
+            picture = panels(frame.depth, [found.hand for found in hands])
+            if self.film.fits(picture):
+                self.film.write(picture)
+            else:  # everything else is kept of it
+                self.unfilmed += 1
+                complain(f"{self.name}, frame {index}: of another size than the first: left out of the video")
 
     def _picture(self, index: int, frame: "LiveFrame", hands: "list[TrackedHand]") -> None:
         from knuckle.draw import hand_picture, write_image
