@@ -106,11 +106,11 @@ def _known_truth() -> Truth:
 
 def _read_evaluation(folder: Path) -> None:
     truth = read_truth("icvl", folder / "truth.txt")
-    score(truth, read_predictions(folder / "predictions.txt", truth))
+    score(read_predictions(folder / "predictions.txt", truth), truth)
 
 
 def _read_npy(folder: Path) -> None:
-    score(_known_truth(), read_predictions(folder / "predictions.npy", _known_truth()))
+    score(read_predictions(folder / "predictions.npy", _known_truth()), _known_truth())
 
 
 def _centres(folder: Path) -> None:
@@ -131,7 +131,7 @@ def _dataset(name: str, splits: Sequence[str]) -> Callable[[Path], object]:
             dataset = open_dataset(name, root, split)
             _ = dataset.hand21, dataset.joints14, dataset.images()
             for index in range(min(3, len(dataset))):
-                dataset.path(index), dataset.is_there(index), dataset.subject(index)
+                _ = dataset.path(index), dataset.is_there(index), dataset.subject(index)
 
     return read
 

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fuzz_target import FaultError, Target, is_accepted
+from fuzz_target import FaultError, Target, refusal
 
 MEMORY = 1 << 30
 """Bytes that a case may ask for, beyond what the process had when it began."""
@@ -165,7 +165,7 @@ def _work(
             counts[_CASE] = number
             signal.setitimer(signal.ITIMER_PROF, SECONDS)  # kills the process, also within a library
             try:
-                counts[_ACCEPTED if is_accepted(target, seed, number) else _REFUSED] += 1
+                counts[_ACCEPTED if refusal(target, seed, number) is None else _REFUSED] += 1
             except FaultError as error:
                 signal.setitimer(signal.ITIMER_PROF, 0)
                 say.send((number, str(error)))

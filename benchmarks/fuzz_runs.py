@@ -2,6 +2,9 @@
 
 import pickle
 import shutil
+import sys
+import types
+import unittest.mock
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -176,16 +179,11 @@ def _mano(folder: Path) -> None:
 
 
 def _pickled(model: dict[str, Any]) -> bytes:
-    import sys
-    import types
-
-    module = types.ModuleType("chumpy.ch")
+    """With chumpy's class under its own name, although chumpy is not there."""
+    package, module = types.ModuleType("chumpy"), types.ModuleType("chumpy.ch")
     module.Ch = _Chumpy  # type: ignore[attr-defined]
-    sys.modules["chumpy.ch"] = module
-    try:
+    with unittest.mock.patch.dict(sys.modules, {"chumpy": package, "chumpy.ch": module}):
         return pickle.dumps(model, protocol=2)
-    finally:
-        del sys.modules["chumpy.ch"]
 
 
 def _asset(folder: Path) -> None:

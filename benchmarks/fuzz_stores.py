@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from rosbags.rosbag1 import Writer as Ros1Writer
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Ros2Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -25,9 +25,10 @@ DEPTH, INFO = "/camera/depth/image_rect_raw", "/camera/depth/camera_info"
 
 def _recording(folder: Path, unit_mm: float | None = CAMERA.depth_unit_mm) -> None:
     camera = replace(CAMERA, depth_unit_mm=unit_mm)
-    with RecordingWriter(folder / "a.zarr", camera, "fuzzing") as writer:
-        for index, image in enumerate(steps(10)):
-            writer.add(LiveFrame(index / 4, image.astype(np.float32) * np.float32(0.125), camera))
+    writer = RecordingWriter(folder / "a.zarr", camera, "fuzzing")
+    for index, image in enumerate(steps(10)):
+        writer.add(LiveFrame(index / 4, image.astype(np.float32) * np.float32(0.125), camera))
+    writer.close()
 
 
 def _store(folder: Path) -> None:
@@ -64,10 +65,10 @@ class _Bag:
         plugin = StoragePlugin.MCAP if kind.startswith("mcap") else StoragePlugin.SQLITE3
         path = folder / ("a.bag" if self.is1 else "bag")
         self.writer: Any = Ros1Writer(path) if self.is1 else Ros2Writer(path, version=9, storage_plugin=plugin)
-        if kind in ("mcap-packed", "ros1") and self.is1:
+        if self.is1:
             self.writer.set_compression(Ros1Writer.CompressionFormat.BZ2)
         elif kind == "mcap-packed":
-            self.writer.set_compression(Ros2Writer.CompressionMode.STORAGE, Ros2Writer.CompressionFormat.ZSTD)
+            self.writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
 
     def write(self, topic: str, kind: str, messages: list[Any]) -> None:
         connection = self.writer.add_connection(topic, kind, typestore=self.store)

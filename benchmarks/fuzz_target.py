@@ -115,8 +115,8 @@ class CallTarget(Target):
         """The number of the case says it all."""
 
 
-def is_accepted(target: Target, seed: int, number: int) -> bool:
-    """Runs a case, which depends on (target, seed, number) alone: whether it was accepted, or refused as it should be.
+def refusal(target: Target, seed: int, number: int) -> str | None:
+    """Runs a case, which depends on (target, seed, number) alone: with what words it was refused, None if it was not.
 
     Raises `FaultError` for any other exception, for a refusal in more than one line, and for memory that ran out.
     """
@@ -127,12 +127,12 @@ def is_accepted(target: Target, seed: int, number: int) -> bool:
             target.case(rng)
     except KnuckleError as error:
         _check_refusal(error)
-        return False
+        return str(error)
     except MemoryError as error:
         raise FaultError(f"memory: {error}") from error
     except Exception as error:
         raise FaultError(f"error: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
-    return True
+    return None
 
 
 def _check_refusal(error: KnuckleError) -> None:

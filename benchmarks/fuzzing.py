@@ -26,7 +26,7 @@ from rich.table import Table
 
 from fuzz_process import Outcome, run_cases
 from fuzz_readers import MODULES, find_target, share
-from fuzz_target import FaultError, is_accepted
+from fuzz_target import FaultError, refusal
 
 
 def main(
@@ -72,7 +72,7 @@ def run_one(name: str, seed: int, number: int) -> int:
     with tempfile.TemporaryDirectory(prefix="knuckle-fuzz-") as folder:
         target.open(Path(folder))
         try:
-            print("accepted" if is_accepted(target, seed, number) else "refused")
+            print(refusal(target, seed, number) or "accepted")
         except FaultError:
             Console(stderr=True).print_exception()
             return 1

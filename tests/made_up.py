@@ -57,6 +57,11 @@ def write_matlab73(path: Path, arrays: dict[str, NDArray]) -> None:
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, array in arrays.items():
             file[name] = array.T
+    mark_as_matlab73(path)
+
+
+def mark_as_matlab73(path: Path) -> None:
+    """Makes an HDF5 file with 512 bytes of room before it one of MATLAB's."""
     with path.open("r+b") as file:
         file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
 

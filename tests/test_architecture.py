@@ -15,15 +15,16 @@ import knuckle
 
 PACKAGE = Path(knuckle.__file__).parent
 
-GROUND = {"errors", "files", "lock", "anatomy", "camera", "depth", "crop", "locate", "metrics", "draw"}
+GROUND = {"errors", "files", "numpy_files", "lock", "anatomy", "camera", "depth", "crop", "locate", "metrics", "draw"}
 NETWORKS = GROUND | {"layers", "training"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "numpy_files": {"errors"},
     "lock": {"errors"},
     "anatomy": set(),
     "camera": {"errors"},
-    "depth": {"errors", "camera"},
+    "depth": {"errors", "camera", "numpy_files"},
     "crop": {"errors", "camera"},
     "locate": {"errors", "camera", "crop"},
     "metrics": {"errors", "anatomy"},

@@ -157,7 +157,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "npy: code for a header": (npy_header("__import__('os').system('exit 1')\n"), "header"),
     "npy: deep header": (npy_header("(" * 9000 + "\n"), "header"),
     "npy: huge": (npy_header("{'descr': '<f4', 'fortran_order': False, 'shape': (20000, 20000)}\n"), "20000 x 20000"),
-    "npy: negative shape": (npy_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4)}\n"), "4 x -1"),
+    "npy: negative shape": (npy_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4)}\n"), "impossible"),
     "npy: no dtype": (npy_header("{'descr': 'what', 'fortran_order': False, 'shape': (1, 1)}\n"), "header"),
 }
 

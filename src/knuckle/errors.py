@@ -1,11 +1,27 @@
 """The exceptions of knuckle: one family, so that a caller can catch all of them with `KnuckleError`.
 
-Every message names the file or the value that is wrong and what to do about it.
+Every message names the file or the value that is wrong and what to do about it, in one line.
 """
+
+import re
+
+_LONGEST = 1000  # characters of a message: a terminal's page
+
+_CONTROLS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*|[\x00-\x1f\x7f-\x9f]")
 
 
 class KnuckleError(Exception):
-    """Base of every error that knuckle raises on purpose."""
+    """Base of every error that knuckle raises on purpose.
+
+    Messages quote what files hold and what libraries say of them: line breaks and control characters, which could drive
+    a terminal, become spaces, and of a very long message the middle is left out.
+    """
+
+    def __init__(self, message: str) -> None:
+        text = _CONTROLS.sub(" ", message)
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST * 2 // 3]} ... {text[-_LONGEST // 3 :]}"
+        super().__init__(text)
 
 
 class DepthError(KnuckleError, ValueError):

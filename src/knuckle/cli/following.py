@@ -12,6 +12,7 @@ import typer
 from knuckle.cli.live import INTERRUPTED, stopping
 from knuckle.cli.output import complain, progress, say
 from knuckle.errors import CameraError, DepthError, SourceError
+from knuckle.numpy_files import read_header
 
 if TYPE_CHECKING:
     from knuckle.estimator import Hand
@@ -53,19 +54,18 @@ def is_source(frames: list[Path]) -> bool:
 
 def _holds_many(path: Path) -> bool:
     """Whether a .npy is a stack (N, H, W); one that cannot be read is left to whoever reads it."""
-    import numpy as np
-
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False).ndim == 3
-    except (OSError, ValueError, EOFError):
+        with path.open("rb") as file:
+            return len(read_header(file).shape) == 3
+    except (OSError, ValueError):
         return False
 
 
 def predict_source(source: "Source", tracker: "HandTracker", wanted: Wanted) -> None:
     """Follows the hands through a source's frames.
 
-    Exits with 130 if Ctrl-C came before all that were asked for, with 2 if a frame could not be read or the source
-    failed; the files are kept.
+    Exits with 130 if Ctrl-C came before all that were asked for, with 2 if a frame could not be read or filmed, or the
+    source failed; the files are kept.
     """
     from knuckle.predictions import csv_file, records_file, refuse_over
     from knuckle.sources import RecordedSource

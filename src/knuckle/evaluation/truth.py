@@ -16,6 +16,7 @@ from knuckle.data.nyu import EVALUATED
 from knuckle.data.protocol import Form, Protocol, Subject, weighted
 from knuckle.errors import DatasetError
 from knuckle.files import is_folder
+from knuckle.numpy_files import map_npy
 
 _FARTHEST_MM = 1e6
 """Beyond that lies no joint, but damage."""
@@ -87,10 +88,7 @@ def _usable(joints: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _from_npy(path: Path, truth: Truth) -> NDArray[np.float64]:
     """The dataset's joints (N, J, 3) made of HAND21."""
-    try:
-        hands = np.lib.format.open_memmap(path, mode="r")  # nothing is unpickled, or read before its shape is known
-    except Exception as error:  # damaged headers fail in many ways
-        raise DatasetError(f"{path}: cannot read ({' '.join(str(error).split())})") from None
+    hands = map_npy(path, DatasetError)
     if hands.dtype.kind != "f" or hands.shape != (len(truth), 21, 3):
         found = f"{hands.dtype} {hands.shape}"
         raise DatasetError(f"{path}: holds {found}, not real numbers ({len(truth)}, 21, 3): a HAND21 a frame")

@@ -1,14 +1,12 @@
 """What a run keeps for pictures: some test frames with what every row says of them, and what the gate rejected."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.errors import SettingsError
+from knuckle.numpy_files import read_npz
 from knuckle.report.runs import FinishedRun
 
 _EXAMPLES = "examples.npz"
@@ -56,12 +54,7 @@ def read_rejected(run: FinishedRun, row: str) -> Arrays | None:
 def _read(path: Path, names: tuple[str, ...]) -> Arrays | None:
     if not path.exists():
         return None
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
-            arrays = Arrays(path, {name: held[name] for name in held.files})
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"{path}: damaged ({reason}): remove it and run  knuckle train  again") from None
+    arrays = Arrays(path, read_npz(path, SettingsError))
     for name in names:
         arrays[name]
     return arrays

@@ -1,7 +1,5 @@
 """A stack of depth frames in one NumPy file, .npy or .npz, with its camera.json in the same folder."""
 
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +9,9 @@ from numpy.typing import NDArray
 from knuckle.depth.check import as_depth
 from knuckle.depth.limits import MAX_PIXELS
 from knuckle.errors import SourceError
+from knuckle.numpy_files import map_npy, read_npz
 from knuckle.sources.intrinsics import camera_beside
 from knuckle.sources.source import FRAME_SECONDS, LiveFrame, RecordedSource
-
-_MAX_UNPACKED = 4 << 30
-"""Bytes that a .npz is unpacked to at most: it is held in memory as a whole. A .npy may be larger, as it is mapped."""
 
 _DEPTH, _TIMES = "depth", "timestamps"
 
@@ -23,7 +19,8 @@ _DEPTH, _TIMES = "depth", "timestamps"
 class StackSource(RecordedSource):
     """Frames (N, H, W): integers in steps of a unit, or floats in mm. Nothing is unpickled.
 
-    A .npz holds them as `depth` and, if known, N seconds as `timestamps`; otherwise frames are 1/30 s apart.
+    A .npy may be of any size, as it is mapped; a .npz is held in memory, and may have 4 GiB unpacked. It holds the
+    frames as `depth` and, if known, N seconds as `timestamps`; otherwise they are 1/30 s apart.
     camera: a camera file instead of camera.json beside it; unit_mm: millimetres a step, instead of the camera file's
     depth_unit_mm or 1.
 
@@ -58,32 +55,19 @@ class StackSource(RecordedSource):
 
 def _load(path: Path) -> tuple[NDArray, NDArray[np.float64] | None]:
     """Frames (N, H, W), and N seconds where the file has them."""
-    try:
-        if path.suffix.lower() == ".npz":
-            frames, times = _unpack(path)
-        else:
-            frames, times = np.load(path, mmap_mode="r", allow_pickle=False), None
-    except OSError as error:
-        raise SourceError(f"{path}: cannot read the stack ({error.strerror or error})") from None
-    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise SourceError(f"{path}: a damaged file ({error}): copy or record it again") from None
+    if path.suffix.lower() == ".npz":
+        arrays = read_npz(path, SourceError, (_DEPTH, _TIMES))
+        if _DEPTH not in arrays:
+            raise SourceError(f"{path}: holds no array {_DEPTH!r}: save it with  np.savez(path, {_DEPTH}=frames)")
+        frames, times = arrays[_DEPTH], arrays.get(_TIMES)
+    else:
+        frames, times = map_npy(path, SourceError), None
     _check_frames(path, frames)
     if times is not None and (times.shape != (len(frames),) or times.dtype.kind not in "uif"):
         raise SourceError(f"{path}: {_TIMES} must be a number of seconds for each of the {len(frames)} frames")
     if times is not None and not np.isfinite(times).all():
         raise SourceError(f"{path}: {_TIMES} holds what is not a finite number of seconds")
     return frames, None if times is None else times.astype(np.float64)
-
-
-def _unpack(path: Path) -> tuple[NDArray, NDArray | None]:
-    with zipfile.ZipFile(path) as archive:  # asked before anything is unpacked
-        size = sum(member.file_size for member in archive.infolist())
-    if size > _MAX_UNPACKED:
-        raise SourceError(f"{path}: {size >> 20} MiB when unpacked, too much for memory: save it as .npy")
-    with np.load(path, allow_pickle=False) as arrays:
-        if _DEPTH not in arrays:
-            raise SourceError(f"{path}: holds no array {_DEPTH!r}: save it with  np.savez(path, {_DEPTH}=frames)")
-        return arrays[_DEPTH], arrays.get(_TIMES)
 
 
 def _check_frames(path: Path, frames: NDArray) -> None:
