@@ -37,7 +37,7 @@ class Place:
             folder = Path(self.url)
             leftovers = set(folder.glob(_PARTIAL)) if folder.is_dir() else set()
             return not folder.exists() or (folder.is_dir() and set(folder.iterdir()) == leftovers)
-        with self._named():
+        with self.named():
             try:
                 self._group("r")
             except FileNotFoundError:
@@ -46,12 +46,12 @@ class Place:
 
     def open(self, writable: bool = False) -> zarr.Group:
         """The group. Raises `StoreError` if there is none, or what is there cannot be read."""
-        with self._named():
+        with self.named():
             return self._group("r+" if writable else "r")
 
     def create(self, attributes: dict[str, Any]) -> zarr.Group:
         """A new group that has these attributes from the first moment on. Raises `StoreError` if it cannot be made."""
-        with self._named(), naming(self.url, StoreError):
+        with self.named(), naming(self.url, StoreError):
             store = self._store(read_only=False)
             return zarr.create_group(store, path=self._inside, attributes=attributes, zarr_format=3)
 
@@ -82,13 +82,14 @@ class Place:
         return FsspecStore.from_url(self._root, read_only=read_only)
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def named(self, file: str = "") -> Iterator[None]:
+        """Whatever goes wrong inside becomes a `StoreError` that names the place, or a file in it."""
         try:
             yield
         except StoreError:
             raise
         except FileNotFoundError:
-            raise StoreError(f"{self.url}: not a store of samples (nothing there)") from None
+            raise StoreError(f"{self.url}{file}: not a store of samples (nothing there)") from None
         except Exception as error:  # every back end of fsspec has kinds of its own
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise StoreError(f"{self.url}: not a store of samples ({reason})") from error
+            raise StoreError(f"{self.url}{file}: not a store of samples ({reason})") from error

@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -11,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from knuckle.crop import SIZE
 from knuckle.data.place import Place
@@ -29,6 +30,9 @@ DEPTH_STEPS = 12_500
 
 SIDES = ("right", "left")
 """Meaning of a sample's `side`."""
+
+CHECKS = "crc32"
+"""Array of the checksums of each shard's rows, a column for each array: so that a lost or exchanged file is noticed."""
 
 _LAYOUT = 4
 
@@ -96,7 +100,7 @@ class SampleStore:
             if found.get(key) != wanted.get(key):
                 difference = f"{key} {found.get(key)!r}, not {wanted.get(key)!r}"
                 raise StoreError(f"{place.url}: holds other samples ({difference}): choose another path")
-        if "done" not in store._group:
+        if not store._has("done"):
             with naming(place.url, StoreError):
                 store._create_arrays()
         store._check_arrays()
@@ -139,13 +143,12 @@ class SampleStore:
 
     def shard_range(self, shard: int) -> range:
         """Indices of the samples of a shard."""
-        size = self._group.attrs["shard"]
-        assert isinstance(size, int)
-        return range(shard * size, min((shard + 1) * size, len(self)))
+        return range(shard * self._shard, min((shard + 1) * self._shard, len(self)))
 
     def missing_shards(self) -> list[int]:
         """Shards that are not written yet."""
-        return np.flatnonzero(np.asarray(self._array("done")[:]) == 0).tolist()
+        with self._place.named("/done"):
+            return np.flatnonzero(np.asarray(self._array("done")[:]) == 0).tolist()
 
     def write_shard(self, shard: int, rows: Mapping[str, NDArray]) -> None:
         """Writes all samples of a shard, then marks it as done.
@@ -159,11 +162,16 @@ class SampleStore:
         for name, (shape, _) in ARRAYS.items():
             if np.shape(rows[name]) != (len(indices), *shape):
                 raise StoreError(f"{name} of shard {shard} must be {(len(indices), *shape)}, not {rows[name].shape}")
+        checks = np.zeros(len(ARRAYS), dtype=np.uint32)
         with naming(self.url, StoreError):
-            for name, (shape, _) in ARRAYS.items():
-                self._place.erase("/".join([name, "c", str(shard), *"0" * len(shape)]))
+            for number, (name, (_, kind)) in enumerate(ARRAYS.items()):
+                self._place.erase(_file(name, shard))
                 values = depth_to_steps(rows[name]) if name == "depth" else rows[name]
+                values = np.ascontiguousarray(values, dtype=kind)
                 self._array(name)[indices.start : indices.stop] = values
+                checks[number] = _crc32(values)
+            if self._has(CHECKS):
+                self._array(CHECKS)[shard] = checks
             self._array("done")[shard] = 1
 
     def require_whole(self) -> None:
@@ -173,15 +181,54 @@ class SampleStore:
     def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray:
         """Rows start:stop of the array `name`, as a slice takes them; all by default.
 
-        Raises `StoreError` if some were never written.
+        Raises `StoreError` if some were never written, or a file is damaged, which it names. Damage inside a chunk is
+        always seen; that a shard's file is lost, or another one's, where the whole shard is read.
         """
         rows = range(*slice(start, stop).indices(len(self)))
         shards = [] if self._whole else [self.shard_range(shard) for shard in self.missing_shards()]
         self._whole = not shards
         missing = sum(shard.start < rows.stop and rows.start < shard.stop for shard in shards if rows)
         self._refuse_missing(missing)
-        values = np.asarray(self._array(name)[rows.start : max(rows.start, rows.stop)])
+        values = self._read(name, range(rows.start, max(rows.start, rows.stop)))
+        for shard in range(-(-rows.start // self._shard), -(-rows.stop // self._shard) if rows else 0):
+            within = self.shard_range(shard)
+            if within.stop <= rows.stop:
+                self._verify(name, shard, values[within.start - rows.start : within.stop - rows.start])
         return depth_from_steps(values) if name == "depth" else values
+
+    def _read(self, name: str, rows: range) -> NDArray:
+        """Rows of an array as they are in its files."""
+        try:
+            return np.asarray(self._array(name)[rows.start : rows.stop])
+        except Exception as error:  # every codec has its own kinds
+            for shard in range(rows.start // self._shard, -(-rows.stop // self._shard)):
+                within = self.shard_range(shard)
+                if len(within) < len(rows):  # which of them it is
+                    self._read(name, range(max(within.start, rows.start), min(within.stop, rows.stop)))
+            self._refuse_damaged(name, rows.start // self._shard, " ".join(str(error).split()))
+            raise
+
+    def _verify(self, name: str, shard: int, values: NDArray) -> None:
+        """Compares all rows of a shard with their checksum. Stores of earlier versions have none, nor has 0 as one."""
+        if not self._has(CHECKS):
+            return
+        try:
+            noted = int(np.asarray(self._array(CHECKS)[shard])[list(ARRAYS).index(name)])
+        except ValueError:
+            file = f"{self.url}/{CHECKS}/c/{shard}/0"
+            raise StoreError(f"{file}: damaged: remove it; its shard is then read without a checksum") from None
+        if noted not in (0, _crc32(values)):
+            self._refuse_damaged(name, shard, "its checksum is wrong")
+
+    def _refuse_damaged(self, name: str, shard: int, reason: str) -> None:
+        raise StoreError(
+            f"{self.url}/{_file(name, shard)}: lost or damaged ({reason}): remove {self.url}/done/c/{shard}, then run "
+            "the command that made the store again: it makes this shard anew"
+        )
+
+    @property
+    def _shard(self) -> int:
+        return cast(int, self._group.attrs["shard"])
 
     def _refuse_missing(self, missing: int) -> None:
         if missing:
@@ -191,7 +238,7 @@ class SampleStore:
         count, shard = (cast(int, self._group.attrs[name]) for name in ("count", "shard"))
         chunk = math.gcd(shard, CHUNK)
         for name, (shape, dtype) in ARRAYS.items():
-            if name in self._group:
+            if self._has(name):
                 continue
             # Shuffled bytes: 8 % smaller than without for depth. Level 5 would take 6 % off again, in twice the time.
             self._group.create_array(
@@ -200,23 +247,43 @@ class SampleStore:
                 chunks=(chunk, *shape),
                 shards=(shard, *shape),
                 dtype=dtype,
-                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),
+                # Blosc decodes most flipped bits to other numbers without a word.
+                compressors=(BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()),
                 attributes={"scale_factor": 1 / DEPTH_STEPS} if name == "depth" else {},
+            )
+        if not self._has(CHECKS):
+            self._group.create_array(
+                CHECKS,
+                shape=(-(-count // shard), len(ARRAYS)),
+                chunks=(1, len(ARRAYS)),
+                dtype="uint32",
+                compressors=None,
             )
         self._group.create_array("done", shape=(-(-count // shard),), chunks=(1,), dtype="uint8", compressors=None)
 
     def _check_arrays(self) -> None:
-        if "done" not in self._group:
+        if not self._has("done"):
             raise StoreError(f"{self.url}: its making was cut short: run the command that makes it again")
-        for name in ARRAYS:
-            if name not in self._group:
+        count, shard = self._group.attrs.get("count"), self._group.attrs.get("shard")
+        for name, (shape, kind) in ARRAYS.items():
+            if not self._has(name):
                 raise StoreError(
                     f"{self.url}: not a store of samples ({name} is lost): make it anew with  knuckle synth"
                 )
+            array = self._array(name)
+            if (array.shape, array.dtype, (array.shards or (0,))[0]) != ((count, *shape), np.dtype(kind), shard):
+                raise StoreError(
+                    f"{self.url}/{name}/zarr.json: damaged ({array.dtype} {array.shape}): make the store anew"
+                )
+
+    def _has(self, name: str) -> bool:
+        with self._place.named(f"/{name}/zarr.json"):
+            return name in self._group
 
     def _array(self, name: str) -> zarr.Array:
         if name not in self._arrays:
-            self._arrays[name] = cast(zarr.Array, self._group[name])
+            with self._place.named(f"/{name}/zarr.json"):
+                self._arrays[name] = cast(zarr.Array, self._group[name])
         return self._arrays[name]
 
 
@@ -234,6 +301,15 @@ def depth_to_steps(depth: NDArray[np.float32]) -> NDArray[np.int16]:
 def depth_from_steps(steps: NDArray[np.int16]) -> NDArray[np.float32]:
     """Inverse of `depth_to_steps`: float32 in [-1, 1]."""
     return steps.astype(np.float32) / np.float32(DEPTH_STEPS)
+
+
+def _file(name: str, shard: int) -> str:
+    """The file of a shard, below the store."""
+    return "/".join([name, "c", str(shard), *"0" * len(ARRAYS[name][0])])
+
+
+def _crc32(values: NDArray) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).data)
 
 
 def _is_whole(url: str | Path) -> bool:
