@@ -33,15 +33,17 @@ ROOMS: dict[str, set[str]] = {
     "charts": set(),
     "weights": set(),
     "frames": set(),
-    "networks": {"errors", "anatomy", "crop", "weights"},
+    "networks": {"errors", "files", "anatomy", "crop", "weights"},
     "judge": {"errors", "anatomy", "crop"},
     "estimator": GROUND | {"networks", "judge"},
     "predictions": GROUND | {"estimator"},
-    "sources": GROUND | {"synth"},  # one of them renders its hands, and imports synth when it is asked for
+    "zarr_arrays": set(),
+    "sources": GROUND
+    | {"zarr_arrays", "synth"},  # one of them renders its hands, and imports synth when it is asked for
     "smoothing": {"errors"},
     "video": {"errors", "draw"},
     "tracking": GROUND | {"estimator", "smoothing"},
-    "data": GROUND,
+    "data": GROUND | {"zarr_arrays"},
     "synth": GROUND
     | {"compiled", "data"},  # it writes its samples into data's store, which knows nothing of where they come from
     "layers": GROUND,

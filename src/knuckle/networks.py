@@ -1,5 +1,6 @@
 """The two shipped networks, run by ONNX Runtime: crop → part probabilities, and crop + probabilities → joints."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from numpy.typing import NDArray
 from knuckle.anatomy import HAND21, LABELS
 from knuckle.crop import SIZE
 from knuckle.errors import SettingsError, WeightsError
+from knuckle.files import write_whole
 
 SHIPPED = Path(__file__).parent / "weights"
 """Folder of the networks that come with the package."""
+
+SUMS = "SHA256SUMS"
+"""Checksums of a folder's networks, for `sha256sum --check` too: a flipped bit gives other joints, not an error."""
 
 _DEPTH = (1, SIZE, SIZE)
 _PROBABILITIES = (len(LABELS), SIZE, SIZE)
@@ -58,6 +63,26 @@ def load_regression(folder: Path, threads: int | None = None) -> Network:
     return Network(folder / "regression.onnx", "regression", inputs, outputs, threads)
 
 
+def write_sums(folder: Path) -> None:
+    """Notes the checksums of a folder's networks beside them. Raises `WeightsError` if that cannot be written."""
+    files = sorted(folder.glob("*.onnx"))
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    write_whole(folder / SUMS, "".join(lines), WeightsError)
+
+
+def _check_sum(path: Path, data: bytes) -> None:
+    """Raises `WeightsError` unless the file is what `SHA256SUMS` beside it says, if that names it."""
+    try:
+        lines = (path.parent / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # networks from elsewhere have none
+        return
+    noted = [line.split()[0] for line in lines if line.split()[1:] == [path.name]]
+    if noted and hashlib.sha256(data).hexdigest() not in noted:
+        raise WeightsError(
+            f"{path}: damaged, or not the file that {SUMS} beside it was made for: reinstall knuckle or export it again"
+        )
+
+
 def _open_session(path: Path, threads: int | None) -> Any:
     import onnxruntime  # here, because `import knuckle` has to be light
 
@@ -70,6 +95,7 @@ def _open_session(path: Path, threads: int | None) -> Any:
             f"{path}: cannot read the network ({error.strerror}): reinstall knuckle, or give the folder that "
             "`knuckle export` wrote"
         ) from None
+    _check_sum(path, data)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     # Two sessions whose idle threads spin take the cores from each other: a frame costs twice the time on 2 cores.

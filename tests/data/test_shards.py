@@ -1,7 +1,9 @@
 """Shards worked through in processes; the clusters' side is tested with the stores that are made on them."""
 
 import os
+import signal
 
+import numpy as np
 import pytest
 
 from knuckle.data.shards import work_through, workers_for
@@ -22,6 +24,26 @@ def test_every_shard_is_done_and_told(workers: int) -> None:
 def test_a_worker_that_dies_is_reported() -> None:
     with pytest.raises(StoreError, match="a worker process died"):
         work_through(os._exit, [1, 2], 2, None, lambda done: None)
+
+
+def kill_worker(shard: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)  # as the system does when memory runs out
+
+
+def hold_too_much(shard: int) -> None:
+    np.empty(1 << 60, dtype=np.uint8)
+
+
+def test_a_worker_that_is_killed_is_reported() -> None:
+    with pytest.raises(StoreError, match=r"a worker process died \(out of memory\?\): run the same again"):
+        work_through(kill_worker, [1, 2], 2, None, lambda done: None)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_that_runs_out_is_reported(workers: int) -> None:
+    with pytest.raises(StoreError, match=r"out of memory .*: run the same again, with fewer workers") as caught:
+        work_through(hold_too_much, [1, 2], workers, None, lambda done: None)
+    assert "\n" not in str(caught.value)
 
 
 def test_memory_is_written_by_one_process() -> None:

@@ -187,7 +187,8 @@ def test_what_is_better_is_written_whole_and_can_be_used_and_adapted_again(
     out = tmp_path / "new" / "mine"
     adapt(frames, SHIPPED, out, QUICK)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine"]
-    assert sorted(path.name for path in out.iterdir()) == ["adapted.json", "regression.onnx", "segmentation.onnx"]
+    networks = ["regression.onnx", "segmentation.onnx"]
+    assert sorted(path.name for path in out.iterdir()) == ["SHA256SUMS", "adapted.json", *networks]
     report = json.loads((out / "adapted.json").read_text())
     assert (report["after_mm"], report["trained_on"], report["settings"]["steps"]) == (7.0, 30, 2)
     mine, shipped = HandPoseEstimator(out, threads=1), HandPoseEstimator(threads=1)

@@ -61,16 +61,19 @@ def work_through(
 
     scheduler: address of a Dask scheduler, or a `distributed.Client`, whose workers do it; None: up to `workers`
     processes here. `work` must be picklable, and doing a shard twice must do no harm. Raises what `work` raises,
-    `StoreError` if a worker died, `SettingsError` for a scheduler that does not answer, `MissingExtraError` for one
-    without `distributed`.
+    `StoreError` if a worker died or had no memory left, `SettingsError` for a scheduler that does not answer,
+    `MissingExtraError` for one without `distributed`.
     """
-    if scheduler is not None:
-        _on_cluster(work, shards, scheduler, progress)
-    elif min(workers, len(shards)) <= 1:
-        for number in shards:
-            progress(work(number))
-    else:
-        _in_processes(work, shards, min(workers, len(shards)), progress)
+    try:
+        if scheduler is not None:
+            _on_cluster(work, shards, scheduler, progress)
+        elif min(workers, len(shards)) <= 1:
+            for number in shards:
+                progress(work(number))
+        else:
+            _in_processes(work, shards, min(workers, len(shards)), progress)
+    except MemoryError as error:
+        raise StoreError(f"out of memory ({error}): run the same again, with fewer workers: it goes on") from None
 
 
 def _in_processes(

@@ -22,6 +22,7 @@ from knuckle.errors import AdaptError, SettingsError
 from knuckle.files import require_writable
 from knuckle.lock import only_writer
 from knuckle.metrics import joint_errors
+from knuckle.networks import write_sums
 from knuckle.pipeline.run import Progress
 from knuckle.pipeline.tuning import AdaptSettings, Pair
 from knuckle.pipeline.verdict import Verdict, judge_frames
@@ -44,10 +45,10 @@ def adapt(
 ) -> Verdict:
     """Fine-tunes the networks of a folder on frames in the order of their time; writes them if that made them better.
 
-    out: a new folder for segmentation.onnx, regression.onnx and adapted.json; it appears whole or not at all. Raises
-    `SettingsError` if it is there or cannot be made, or there are fewer than 40 frames, `WeightsError` if the weights
-    are of another size than the shipped ones, `AdaptError` if the joints cannot be these frames', or the networks did
-    not become better: then nothing is written.
+    out: a new folder for segmentation.onnx, regression.onnx, SHA256SUMS and adapted.json; it appears whole or not at
+    all. Raises `SettingsError` if it is there or cannot be made, or there are fewer than 40 frames, `WeightsError` if the
+    weights are of another size than the shipped ones, `AdaptError` if the joints cannot be these frames', or the
+    networks did not become better: then nothing is written.
     """
     with only_writer(out):
         return _adapt(frames, weights, out, settings or AdaptSettings(), progress)
@@ -117,6 +118,7 @@ def _write(pair: Pair, out: Path, report: dict[str, Any]) -> None:
     partial = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         pair.write(partial)
+        write_sums(partial)
         text = json.dumps({"knuckle": package_version(), **report}, indent=1) + "\n"
         (partial / "adapted.json").write_text(text, encoding="utf-8")
         partial.rename(out)

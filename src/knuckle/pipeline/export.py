@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from knuckle.lock import only_writer
+from knuckle.networks import write_sums
 from knuckle.pipeline.quantise import calibration_crops, quantise_convolutions
 from knuckle.pipeline.run import Run
 from knuckle.regression.export import export_regressor
@@ -13,7 +14,7 @@ from knuckle.training.checkpoint import load_weights
 
 
 def export(run: Path, out: Path, int8: bool = False) -> list[Path]:
-    """Writes a finished run's networks to `out` as segmentation.onnx and, where there is one, regression.onnx.
+    """Writes a finished run's networks to `out`: segmentation.onnx, regression.onnx if there is one, `SHA256SUMS`.
 
     int8: the segmentation network's convolutions in 8 bits, with ranges from rendered crops (`pipeline.quantise`).
     Raises `SettingsError` if `run` holds no run or another export writes to `out`, `WeightsError` if the run is not
@@ -37,4 +38,5 @@ def _export(run: Path, out: Path, int8: bool) -> list[Path]:
         load_weights(regressor, run / "regression" / "weights.safetensors")
         paths.append(out / "regression.onnx")
         export_regressor(regressor, paths[1])
+    write_sums(out)
     return paths

@@ -1,5 +1,6 @@
 """The folder of a training run: its recipe, and which steps are done with what result."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ EXAMPLES = "examples.npz"
 
 _RECIPE = "recipe.json"
 _RESULT = "result.json"
+_SUM = "sha256"  # of the rest of a result
 
 Progress = Callable[[str, int, int, float], None]
 """Called with the name of a step, how much of it is done, how much there is, and the mean loss (NaN without one)."""
@@ -48,13 +50,23 @@ class Run:
         return path
 
     def result(self, name: str) -> dict[str, Any] | None:
-        """What a finished step found; None if it is not finished."""
+        """What a finished step found; None if it is not finished. Raises `SettingsError` if its file is damaged."""
         path = self.folder / name / _RESULT
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            noted = found.pop(_SUM, None)  # results of earlier versions have none
+            if noted not in (None, _digest(found)):
+                raise ValueError("its checksum is wrong")
+        except (OSError, ValueError, AttributeError) as error:
+            raise SettingsError(f"{path}: damaged ({error}): do the step again, with  --redo {name}") from None
+        return found
 
     def finish(self, name: str, result: dict[str, Any]) -> dict[str, Any]:
         """Notes that a step is done, and what it found; returns that."""
-        write_whole(self.step(name) / _RESULT, json.dumps(result, indent=1) + "\n")
+        text = json.dumps({**result, _SUM: _digest(result)}, indent=1)
+        write_whole(self.step(name) / _RESULT, text + "\n")
         return result
 
     def forget(self, name: str) -> None:
@@ -78,3 +90,8 @@ class Run:
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise SettingsError(f"{self.folder}: not a run of  knuckle train  ({reason})") from None
+
+
+def _digest(result: dict[str, Any]) -> str:
+    """Of a result as JSON gives it back."""
+    return hashlib.sha256(json.dumps(json.loads(json.dumps(result)), sort_keys=True).encode()).hexdigest()
