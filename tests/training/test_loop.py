@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from knuckle.training import loop
-from knuckle.training.loop import fit
+from knuckle.training.loop import Batch, fit
 from knuckle.training.recipe import FitSettings
 
 SETTINGS = FitSettings(epochs=30, batch=8, rate=0.05, weight_decay=0, bfloat16=False, threads=1, seed=4)
@@ -36,33 +36,46 @@ class Problem:
         self.model = nn.Linear(3, 1)
         self.batches: list[list[int]] = []
 
-    def loss(self, indices: NDArray[np.int64]) -> Tensor:
+    def draw(self, indices: NDArray[np.int64]) -> Batch:
         self.batches.append(indices.tolist())
         disturbed = self.inputs[indices] + self.noise * torch.randn(len(indices), 3, generator=self.generator)
-        return (self.model(disturbed) - self.truth[indices]).square().mean()
+        return disturbed, self.truth[indices], torch.full((len(indices),), 1 / len(indices))
 
-    def fit(self, folder: Path, settings: FitSettings = SETTINGS, **others) -> None:
-        fit(self.model, self.loss, SAMPLES, settings, folder, generator=self.generator, **others)
+    def loss(self, inputs: Tensor, truth: Tensor, shares: Tensor) -> Tensor:
+        return ((self.model(inputs) - truth).square()[:, 0] * shares).sum()
+
+    def error(self) -> float:
+        """Of all samples."""
+        return self.loss(*self.draw(np.arange(SAMPLES))).item()
+
+    def fit(
+        self, folder: Path, settings: FitSettings = SETTINGS, draw: Callable[..., Batch] | None = None, **others
+    ) -> None:
+        fit(self.model, draw or self.draw, self.loss, SAMPLES, settings, folder, generator=self.generator, **others)
 
 
-def killing_at(step: int, loss: Callable) -> Callable:
-    """The loss, until it is asked for the given step: then the run is killed."""
+def at_step(step: int, happening: Callable[[], None], draw: Callable) -> Callable:
+    """What draws the batches, until it is asked for that of the given step: then something happens first."""
     asked = 0
 
-    def wrapped(indices: NDArray[np.int64]) -> Tensor:
+    def wrapped(indices: NDArray[np.int64]) -> Batch:
         nonlocal asked
         asked += 1
         if asked == step:
-            raise KilledError
-        return loss(indices)
+            happening()
+        return draw(indices)
 
     return wrapped
+
+
+def killed() -> None:
+    raise KilledError
 
 
 def test_it_overfits_a_tiny_problem(tmp_path: Path) -> None:
     problem = Problem()
     problem.fit(tmp_path, LONG)
-    assert problem.loss(np.arange(SAMPLES)).item() < 1e-4
+    assert problem.error() < 1e-4
     assert not problem.model.training
 
 
@@ -104,19 +117,12 @@ def test_a_killed_run_ends_in_the_same_weights_and_curve(
     monkeypatch.setattr(loop, "_LOG_STEPS", 5)
     whole = Problem(noise=0.1)
     whole.fit(tmp_path / "whole")
-    killed = Problem(noise=0.1)
+    begun = Problem(noise=0.1)
     with pytest.raises(KilledError):
-        fit(
-            killed.model,
-            killing_at(killed_at, killed.loss),
-            SAMPLES,
-            SETTINGS,
-            tmp_path / "killed",
-            generator=killed.generator,
-        )
+        begun.fit(tmp_path / "killed", draw=at_step(killed_at, killed, begun.draw))
     resumed = Problem(noise=0.1)
     resumed.fit(tmp_path / "killed")
-    assert killed.batches + resumed.batches == whole.batches
+    assert begun.batches + resumed.batches == whole.batches
     for name, value in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value)
     files = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed")]
@@ -128,9 +134,9 @@ def test_only_the_latest_checkpoint_is_kept_and_none_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", -1.0)
-    killed = Problem()
+    begun = Problem()
     with pytest.raises(KilledError):
-        fit(killed.model, killing_at(30, killed.loss), SAMPLES, SETTINGS, tmp_path, generator=killed.generator)
+        begun.fit(tmp_path, draw=at_step(30, killed, begun.draw))
     assert left_in(tmp_path) == ["events", "latest.json", "log.jsonl", "step-29.safetensors", "step-29.state.pt"]
     Problem().fit(tmp_path)
     assert set(left_in(tmp_path)) == {"events", "log.jsonl", "weights.safetensors"}
@@ -150,36 +156,8 @@ def test_a_finished_training_is_loaded_not_done_again(tmp_path: Path) -> None:
     assert (tmp_path / "log.jsonl").read_bytes() == log
 
 
-def batches(seed: int, steps: int, first: int = 0) -> list[list[int]]:
-    settings = SETTINGS.model_copy(update={"seed": seed})
-    return [indices.tolist() for indices in loop._batches(SAMPLES, settings, steps, first)]
-
-
-def test_an_epoch_shows_every_sample_at_most_once() -> None:
-    """Two whole batches of 8 make an epoch of 20; the order is new in each, and the four left over differ."""
-    found = batches(0, 60)
-    epochs = [found[i] + found[i + 1] for i in range(0, 60, 2)]
-    assert all(len(set(epoch)) == 16 for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) == 30
-    assert {index for epoch in epochs for index in epoch} == set(range(SAMPLES))
-
-
-def test_batches_depend_on_seed_and_step_alone() -> None:
-    whole = batches(0, 30)
-    for first in (1, 2, 7, 29):
-        assert batches(0, 30, first) == whole[first:]
-    assert batches(0, 10) == whole[:10]  # whatever the length of the run
-    assert batches(1, 30) != whole
-
-
-def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
-    settings = SETTINGS.model_copy(update={"batch": 64})
-    found = [sorted(indices.tolist()) for indices in loop._batches(SAMPLES, settings, 3, 0)]
-    assert found == [list(range(SAMPLES))] * 3
-
-
 def test_mixed_precision_learns_too(tmp_path: Path) -> None:
     problem = Problem()
     problem.fit(tmp_path, LONG.model_copy(update={"bfloat16": True}))
-    assert problem.loss(np.arange(SAMPLES)).item() < 0.01
+    assert problem.error() < 0.01
     assert problem.model.weight.dtype == torch.float32

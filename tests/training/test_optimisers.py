@@ -115,14 +115,17 @@ def test_a_killed_training_goes_on_to_the_same_weights(
         torch.manual_seed(1)
         model, asked = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1)), 0
 
-        def loss(indices: NDArray[np.int64]) -> Tensor:
+        def draw(indices: NDArray[np.int64]) -> tuple[Tensor]:
             nonlocal asked
             asked += 1
             if asked > steps:
                 raise Killed
-            return (model(inputs[indices]) - inputs[indices, :1] ** 2).square().mean()
+            return (inputs[indices],)
 
-        fit(model, loss, 20, chosen, folder)
+        def loss(rows: Tensor) -> Tensor:
+            return (model(rows) - rows[:, :1] ** 2).square().sum() / 4
+
+        fit(model, draw, loss, 20, chosen, folder)
         return model
 
     whole = trained(tmp_path / "whole", np.inf)
@@ -164,13 +167,16 @@ def test_bfloat16_needs_a_cpu_that_multiplies_it(
     monkeypatch.setattr(device.torch.cpu, "get_capabilities", lambda: flags)
     model, kinds = nn.Linear(3, 1), []
 
-    def loss(indices: NDArray[np.int64]) -> Tensor:
-        found = model(torch.ones(len(indices), 3))
+    def draw(indices: NDArray[np.int64]) -> tuple[Tensor]:
+        return (torch.ones(len(indices), 3),)
+
+    def loss(rows: Tensor) -> Tensor:
+        found = model(rows)
         kinds.append(found.dtype)
         return found.float().square().mean()
 
-    fit(model, loss, 8, CPU.model_copy(update={"steps": 2, "bfloat16": True}), tmp_path / "asked")
+    fit(model, draw, loss, 8, CPU.model_copy(update={"steps": 2, "bfloat16": True}), tmp_path / "asked")
     assert kinds == [torch.bfloat16 if expected else torch.float32] * 2
-    fit(model, loss, 8, CPU.model_copy(update={"steps": 2}), tmp_path / "not asked")
+    fit(model, draw, loss, 8, CPU.model_copy(update={"steps": 2}), tmp_path / "not asked")
     assert kinds[2:] == [torch.float32] * 2
     assert device.multiplies_bfloat16(torch.device("cuda"))

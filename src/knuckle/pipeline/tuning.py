@@ -17,7 +17,7 @@ from knuckle.pipeline.onnx_weights import load_exported
 from knuckle.pipeline.run import Progress
 from knuckle.regression.export import export_regressor
 from knuckle.regression.network import VotingRegressor
-from knuckle.regression.train import make_regressor, place_joints, voting_loss
+from knuckle.regression.train import make_regressor, place_joints, voting_loss, voting_shares
 from knuckle.restoration.gate import accept
 from knuckle.restoration.vote import count_neighbours, restored
 from knuckle.segmentation.export import WithProbabilities, export_segmenter
@@ -25,7 +25,7 @@ from knuckle.segmentation.network import part_probabilities
 from knuckle.segmentation.train import LabelledCrops, fine_tune, make_segmenter, predict_parts, probabilities_in_batches
 from knuckle.training.augment import Turns, augment
 from knuckle.training.device import floats_on
-from knuckle.training.loop import fit
+from knuckle.training.loop import Batch, fit
 from knuckle.training.recipe import FitSettings, RegressionRecipe, SegmentationRecipe
 
 
@@ -103,7 +103,7 @@ class Pair:
         generator = torch.Generator().manual_seed(settings.seed)
         turns, real = Turns(30.0, 0.1), max(1, round(settings.batch * settings.real_share))
 
-        def loss_of(indices: NDArray[np.int64]) -> Tensor:
+        def draw(indices: NDArray[np.int64]) -> Batch:
             drawn = torch.randint(len(train), (real,), generator=generator).numpy()
             turn = turns.draw(real, generator, torch.device("cpu"))
             rest = indices[real:]
@@ -113,16 +113,19 @@ class Pair:
                     floats_on(self.regressor, synthetic.depth[rest])[:, None],
                 ]
             )
-            crops = augment(crops, generator)
-            with torch.no_grad():
-                probabilities = part_probabilities(self.segmenter(crops), crops)
             joints = floats_on(self.regressor, np.concatenate([train.joints[drawn], synthetic.joints[rest]]))
             joints[:real] = turn.joints(joints[:real])
-            return voting_loss(self.regressor.places(crops, probabilities), joints)
+            return augment(crops, generator), joints, voting_shares(joints)
+
+        def loss_of(crops: Tensor, joints: Tensor, shares: Tensor) -> Tensor:
+            with torch.no_grad():
+                probabilities = part_probabilities(self.segmenter(crops), crops)
+            return voting_loss(self.regressor.places(crops, probabilities), joints, shares)
 
         tell: Callable[[int, int, float], None] = lambda *at: progress("joints", *at)
         fit(
             self.regressor,
+            draw,
             loss_of,
             len(synthetic),
             settings.fit(settings.steps),

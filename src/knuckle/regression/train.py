@@ -8,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from knuckle.anatomy import HAND21
 from knuckle.regression.baselines import CascadeRegressor
 from knuckle.regression.network import VotingRegressor
 from knuckle.regression.paper import PaperRegressor, SharedPaperRegressor
-from knuckle.training.augment import Turns, augment
+from knuckle.training.augment import Turn, Turns, augment
 from knuckle.training.checkpoint import load_weights
 from knuckle.training.device import device_of, floats_on
-from knuckle.training.loop import Progress, fit
+from knuckle.training.loop import Batch, Progress, fit
 from knuckle.training.recipe import FitSettings, MethodSettings, RegressionRecipe
 
 _NO_HAND = 1.0  # error that counts for a crop without a hand, in halves of the cube: as bad as missing it
@@ -53,13 +54,17 @@ def train_regressor(
     """
     generator = torch.Generator().manual_seed(recipe.fit.seed)
 
-    def loss_of(indices: NDArray[np.int64]) -> Tensor:
+    def draw(indices: NDArray[np.int64]) -> Batch:
         crops = augment(floats_on(model, depth[indices])[:, None], generator)
+        truth = floats_on(model, joints[indices])
+        return crops, truth, voting_shares(truth)
+
+    def loss_of(crops: Tensor, truth: Tensor, shares: Tensor) -> Tensor:
         with torch.no_grad():
             probabilities = probabilities_of(crops)
-        return voting_loss(model.places(crops, probabilities), floats_on(model, joints[indices]), recipe.spread_weight)
+        return voting_loss(model.places(crops, probabilities), truth, shares, recipe.spread_weight)
 
-    fit(model, loss_of, len(depth), recipe.fit, folder, progress, generator)
+    fit(model, draw, loss_of, len(depth), recipe.fit, folder, progress, generator)
     return model
 
 
@@ -83,22 +88,27 @@ def train_method(
     generator = torch.Generator().manual_seed(settings.seed)
     hands = np.flatnonzero(np.isfinite(joints).all(axis=(1, 2)))
 
-    def loss_of(drawn: NDArray[np.int64]) -> Tensor:
+    def draw(drawn: NDArray[np.int64]) -> Batch:
         indices = hands[drawn]
         turn = turns.draw(len(indices), generator, device_of(model))
-        crops = turn.depth(floats_on(model, depth[indices])[:, None])
-        truth = turn.joints(floats_on(model, joints[indices]))
-        parts = None
+        crops, truth = floats_on(model, depth[indices])[:, None], floats_on(model, joints[indices])
+        batch = turn.angle, turn.size, crops, truth, voting_shares(truth)
         if probabilities is not None:
-            parts = turn.image(floats_on(model, probabilities[indices]) / 255)
-        if isinstance(model, VotingRegressor):
-            return voting_loss(model.places(crops, _parts_or_depth(parts, crops)), truth)
-        told = {}
+            return *batch, torch.from_numpy(probabilities[indices])
         if isinstance(model, CascadeRegressor):
-            told["disturbance"] = _DISTURBANCE * torch.randn(truth.shape, generator=generator).to(truth.device)
-        return _distance(model(crops, parts, **told), truth).mean()
+            return *batch, (_DISTURBANCE * torch.randn(truth.shape, generator=generator)).to(truth.device)
+        return batch
 
-    fit(model, loss_of, len(hands), settings, folder, progress, generator)
+    def loss_of(angle: Tensor, size: Tensor, crops: Tensor, truth: Tensor, shares: Tensor, *more: Tensor) -> Tensor:
+        turn = Turn(angle, size)
+        crops, truth = turn.depth(crops), turn.joints(truth)
+        parts = None if probabilities is None else turn.image(more[0].to(crops.device).float() / 255)
+        if isinstance(model, VotingRegressor):
+            return voting_loss(model.places(crops, _parts_or_depth(parts, crops)), truth, shares)
+        told = {"disturbance": more[0]} if isinstance(model, CascadeRegressor) else {}
+        return (_distance(model(crops, parts, **told), truth).sum(dim=1) * shares[:, 1]).sum()
+
+    fit(model, draw, loss_of, len(hands), settings, folder, progress, generator)
 
 
 def place_joints(
@@ -119,20 +129,33 @@ def place_joints(
     return torch.cat(placed).cpu().numpy()
 
 
-def voting_loss(places: tuple[Tensor, Tensor, Tensor], truth: Tensor, spread_weight: float = 0.1) -> Tensor:
+def voting_shares(truth: Tensor) -> Tensor:
+    """What a joint of each row of a batch (N, 21, 3) counts in its mean losses (N, 2).
+
+    First over the joints that are known, not NaN, then over all.
+    """
+    known = (~truth.isnan().any(dim=2)).sum().clamp_min(1)
+    return torch.stack([1 / known, known.new_tensor(1) / (len(truth) * len(HAND21))]).expand(len(truth), 2)
+
+
+def voting_loss(
+    places: tuple[Tensor, Tensor, Tensor], truth: Tensor, shares: Tensor | None = None, spread_weight: float = 0.1
+) -> Tensor:
     """Mean distance of the joints, half of it that of the votes, and the likelihood of the expected error.
 
     places: as `VotingRegressor.places` gives them; truth (B, 21, 3), NaN without a hand. Distances are taken to be
-    distributed exponentially about their expected error.
+    distributed exponentially about their expected error. shares (B, 2): of `voting_shares` of the batch that these rows
+    belong to, so that its rows' losses add up to its loss; without, they are the batch.
     """
     voted, placed, spread = places
+    shares = voting_shares(truth) if shares is None else shares
     hand = ~truth.isnan().any(dim=2)  # (B, 21)
     target = truth.nan_to_num()
     distance = _distance(placed, target)
     error = torch.where(hand, distance, torch.full_like(distance, _NO_HAND))
     likelihood = error.detach() / spread + spread.log()
     both = (distance + _distance(voted, target)) / 2
-    return (both * hand).sum() / hand.sum().clamp_min(1) + spread_weight * likelihood.mean()
+    return ((both * hand).sum(dim=1) * shares[:, 0] + spread_weight * likelihood.sum(dim=1) * shares[:, 1]).sum()
 
 
 def _parts_or_depth(parts: Tensor | None, crops: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from knuckle.segmentation.teacher import ConditionedSegmenter
 from knuckle.training.augment import augment
 from knuckle.training.checkpoint import load_weights
 from knuckle.training.device import floats_on
-from knuckle.training.loop import Progress, fit
+from knuckle.training.loop import Batch, Progress, fit
 from knuckle.training.recipe import FitSettings, SegmentationRecipe, TeacherSettings
 
 _UNKNOWN = -100  # label that the loss leaves out
@@ -75,7 +75,7 @@ def fine_tune(
     weights[0] = recipe.not_hand_weight
     share = real_share if real is not None and len(real.depth) else 0.0
 
-    def loss_of(indices: NDArray[np.int64]) -> Tensor:
+    def draw(indices: NDArray[np.int64]) -> Batch:
         replaced = max(1, round(len(indices) * share)) if share else 0
         depth, parts = synthetic.depth[indices[replaced:]], synthetic.parts[indices[replaced:]]
         if real is not None and replaced:
@@ -85,9 +85,12 @@ def fine_tune(
         crops = floats_on(model, depth)[:, None]
         if recipe.augment:
             crops = augment(crops, generator)
-        return _loss(model(crops), parts, crops, weights)
+        return crops, *_labels(parts, crops, weights)
 
-    fit(model, loss_of, len(synthetic.depth), settings, folder, progress, generator)
+    def loss_of(crops: Tensor, labels: Tensor, totals: Tensor) -> Tensor:
+        return _loss(model(crops), labels, totals, weights)
+
+    fit(model, draw, loss_of, len(synthetic.depth), settings, folder, progress, generator)
 
 
 def train_teacher(
@@ -107,13 +110,16 @@ def train_teacher(
     weights[0] = not_hand_weight
     noise = recipe.joint_noise_mm / (cube_mm / 2)
 
-    def loss_of(indices: NDArray[np.int64]) -> Tensor:
+    def draw(indices: NDArray[np.int64]) -> Batch:
         depth = augment(floats_on(model, crops.depth[indices])[:, None], generator)
         told = torch.from_numpy(joints[indices])
         told = told + noise * torch.randn(told.shape, generator=generator)
-        return _loss(model(depth, told.to(depth.device)), crops.parts[indices], depth, weights)
+        return depth, told.to(depth.device), *_labels(crops.parts[indices], depth, weights)
 
-    fit(model, loss_of, len(crops.depth), recipe.fit, folder, progress, generator)
+    def loss_of(depth: Tensor, told: Tensor, labels: Tensor, totals: Tensor) -> Tensor:
+        return _loss(model(depth, told), labels, totals, weights)
+
+    fit(model, draw, loss_of, len(crops.depth), recipe.fit, folder, progress, generator)
     return model
 
 
@@ -144,7 +150,17 @@ def predict_parts(
     return np.concatenate([batch.argmax(axis=1).astype(np.uint8) for batch in batches])
 
 
-def _loss(logits: Tensor, parts: NDArray[np.uint8], crops: Tensor, weights: Tensor) -> Tensor:
-    """Negative log-likelihood over the pixels of crops (N, 1, 48, 48) that measure something."""
+def _labels(parts: NDArray[np.uint8], crops: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels (N, 48, 48) of a batch's pixels that measure something, and each crop's divisor of the batch's loss (N,).
+
+    The loss is the mean over all these pixels, by their weights (21,), whichever process sees a crop.
+    """
     labels = torch.from_numpy(parts).long().to(crops.device).masked_fill(crops[:, 0] >= 1, _UNKNOWN)
-    return F.cross_entropy(logits.float(), labels, weights.to(crops.device), ignore_index=_UNKNOWN)
+    total = weights.to(crops.device)[labels[labels != _UNKNOWN]].sum()
+    return labels, total.expand(len(labels))
+
+
+def _loss(logits: Tensor, labels: Tensor, totals: Tensor, weights: Tensor) -> Tensor:
+    """Negative log-likelihood of some crops of a batch; labels and totals as `_labels` gives them."""
+    loss = F.cross_entropy(logits.float(), labels, weights.to(logits.device), ignore_index=_UNKNOWN, reduction="sum")
+    return loss / totals[0]

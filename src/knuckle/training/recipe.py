@@ -17,7 +17,8 @@ class FitSettings(_Strict):
 
     epochs: float = Field(default=4.0, gt=0, description="passes over the data; a part of one is allowed")
     steps: int | None = Field(default=None, ge=1, description="number of batches; instead of epochs")
-    batch: int = Field(default=64, ge=1)
+    batch: int = Field(default=64, ge=1, description="samples of a step, over all processes")
+    accumulate: int = Field(default=1, ge=1, description="parts that a batch is gone through in, for want of memory")
     optimiser: Literal["adamw", "muon", "adam", "sgd"] = "adamw"
     rate: float = Field(default=2e-3, gt=0, description="learning rate; the peak of a one-cycle schedule")
     schedule: Literal["one-cycle", "decay"] = Field(
@@ -27,7 +28,7 @@ class FitSettings(_Strict):
     weight_decay: float = Field(default=0.01, ge=0)
     bfloat16: bool = Field(default=True, description="mixed precision, where the hardware has instructions for it")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: the first GPU, if there is one")
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=2, ge=1, description="of a machine; its processes share them")
     seed: int = Field(default=0, ge=0)
 
 
