@@ -30,7 +30,7 @@ def refused(path: Path, joints: int, *said: str) -> None:
     with pytest.raises(DatasetError) as caught:
         read_joint_text(path, joints)
     message = str(caught.value)
-    assert message.startswith(f"{path}: ")
+    assert message.startswith(f"{path}: ".replace("\0", " "))
     assert "\n" not in message
     for part in said:
         assert part in message
@@ -135,10 +135,18 @@ def test_files_that_cannot_be_opened(tmp_path: Path, name: str) -> None:
     refused(tmp_path / name, 1, "cannot read")
 
 
-def test_a_gzip_of_endless_zeros_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("knuckle.data.joint_text._MAX_BYTES", 1 << 20)
-    path = written(tmp_path / "a.gz", gzip.compress(b"0 " * (1 << 20)))
-    refused(path, 1, "more than 1 MiB of text")
+def test_a_gzip_of_endless_zeros_is_not_unpacked(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gz", gzip.compress(b"0 " * (12 << 20)))
+    refused(path, 1, r"more than 16 MiB of text, too much for a file of joints: unpack it first")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_text_that_would_fill_the_memory_with_lines(tmp_path: Path, end: str) -> None:
+    refused(written(tmp_path / "a.txt", "0" + end * 4_000_001), 1, "more than 4,000,000 lines")
+
+
+def test_a_line_without_an_end(tmp_path: Path) -> None:
+    refused(written(tmp_path / "a.txt", "0 " * 40_000), 1, "a line of more than 65,536 characters")
 
 
 def read_or_refuse(path: Path) -> JointText | None:

@@ -19,7 +19,14 @@ from knuckle.errors import DatasetError
 from knuckle.files import write_whole
 
 _MAX_BYTES = 1 << 30
-"""Of text: five times that of HANDS17, the largest dataset. A small gzip file can hold any number of zeros."""
+"""Of text: five times that of HANDS17, the largest dataset."""
+
+_PLAIN, _RATIO = 16 << 20, 16
+"""A gzip file may hold so many bytes of text, and beyond that so many times its own size: joints pack about 3 times,
+a bomb 1,000 times."""
+
+_MAX_LINES, _MAX_LINE = 4_000_000, 65_536
+"""Four times as many frames as HANDS17 has; characters of a line, of which a frame of NYU takes 2,000."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -93,23 +100,33 @@ def read_lines(path: str | Path) -> list[str]:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            head = file.read(2)
+            is_packed = file.read(2) == _GZIP
+            most = min(_MAX_BYTES, _PLAIN + _RATIO * file.seek(0, io.SEEK_END)) if is_packed else _MAX_BYTES
             file.seek(0)
-            source = gzip.GzipFile(fileobj=file) if head == _GZIP else file
-            data = source.read(_MAX_BYTES + 1)
+            data = (gzip.GzipFile(fileobj=file) if is_packed else file).read(most + 1)
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise DatasetError(f"{path}: cannot read ({_reason(error)}): copy or download it again") from None
-    if len(data) > _MAX_BYTES:
-        raise DatasetError(f"{path}: more than {_MAX_BYTES >> 20} MiB of text, more than any dataset's joints")
+    if len(data) > most:
+        remedy = ": unpack it first, if it is one" if is_packed else ""
+        raise DatasetError(f"{path}: more than {most >> 20} MiB of text, too much for a file of joints{remedy}")
+    return _split(path, data)
+
+
+def _split(path: Path, data: bytes) -> list[str]:
+    if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
+        raise DatasetError(f"{path}: more than {_MAX_LINES:,} lines: no dataset has so many frames")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DatasetError(f"{path}: not a text file: joints are text, one line a frame, plain or gzipped") from None
-    return text.rstrip().replace("\r\n", "\n").replace("\r", "\n").split("\n") if text.strip() else []
+    lines = text.rstrip().replace("\r\n", "\n").replace("\r", "\n").split("\n") if text.strip() else []
+    if max(map(len, lines), default=0) > _MAX_LINE:
+        raise DatasetError(f"{path}: a line of more than {_MAX_LINE:,} characters: a line is the joints of one frame")
+    return lines
 
 
 def _reason(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split()) or type(error).__name__
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _fields(line: str) -> list[str]:

@@ -18,6 +18,7 @@ from knuckle.crop import SIZE
 from knuckle.data.place import Place
 from knuckle.errors import StoreError
 from knuckle.files import naming
+from knuckle.zarr_arrays import checked_array
 
 SHARD = 1024
 """Samples a shard: one file of each array, the unit that one worker writes and that a killed run may lose. 2.5 MB."""
@@ -69,6 +70,11 @@ ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
     "seed": ((2,), "int64"),
 }
 """Name, shape and type in the file of each array's rows."""
+
+_FORMS = {**ARRAYS, CHECKS: ((len(ARRAYS),), "uint32"), "done": ((), "uint8")}
+
+_MAX_SHARDS = 1 << 16
+"""67 million samples, far beyond any set. Which shards are missing is asked of each, before anything else."""
 
 assert set(ARRAYS) == {field.name for field in fields(Sample)}
 
@@ -265,6 +271,11 @@ class SampleStore:
         if not self._has("done"):
             raise StoreError(f"{self.url}: its making was cut short: run the command that makes it again")
         count, shard = self._group.attrs.get("count"), self._group.attrs.get("shard")
+        if type(count) is not int or type(shard) is not int or not 0 < count <= shard * _MAX_SHARDS:
+            raise StoreError(f"{self.url}/zarr.json: damaged ({count!r} samples, {shard!r} a shard): make it anew")
+        for name in ("done", CHECKS) if self._has(CHECKS) else ("done",):
+            if self._array(name).shape[0] != -(-count // shard):
+                raise StoreError(f"{self.url}/{name}/zarr.json: damaged ({self._array(name).shape}): make it anew")
         for name, (shape, kind) in ARRAYS.items():
             if not self._has(name):
                 raise StoreError(
@@ -283,7 +294,7 @@ class SampleStore:
     def _array(self, name: str) -> zarr.Array:
         if name not in self._arrays:
             with self._place.named(f"/{name}/zarr.json"):
-                self._arrays[name] = cast(zarr.Array, self._group[name])
+                self._arrays[name] = checked_array(self._group, name, *_FORMS[name])
         return self._arrays[name]
 
 

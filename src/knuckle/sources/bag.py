@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from knuckle.camera import Camera
 from knuckle.errors import CameraError, DepthError, KnuckleError, MissingExtraError, SourceError
+from knuckle.sources.bag_limits import BoundedPath, bound_unpacking, check_database, check_types
 from knuckle.sources.ros_image import ENCODINGS, UNIT_MM, decode_image, image_time
 from knuckle.sources.source import LiveFrame, RecordedSource
 
@@ -47,7 +48,9 @@ class BagSource(RecordedSource):
             raise
         except Exception as error:  # a damaged bag fails in as many ways as there are formats
             self.close()
-            raise SourceError(f"{path}: a damaged bag ({error}): copy or record it again") from None
+            raise SourceError(
+                f"{path}: a damaged bag ({error or type(error).__name__}): copy or record it again"
+            ) from None
 
     def __len__(self) -> int:
         return len(self._index)
@@ -145,11 +148,20 @@ def _open(path: Path) -> Any:
         raise MissingExtraError("ros", "rosbags") from None
     if not path.exists():
         raise SourceError(f"{path}: there is no such bag")
+    for database in path.glob("*.db3") if path.is_dir() else [path] if path.suffix == ".db3" else []:
+        check_database(database)
+    bound_unpacking()
+    known = [get_typestore(Stores.ROS2_HUMBLE), get_typestore(Stores.ROS1_NOETIC)]
     try:
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+        reader = AnyReader([BoundedPath(path)], default_typestore=known[0])
         reader.open()
     except Exception as error:  # a file that is no bag fails in as many ways as there are formats
-        raise SourceError(f"{path}: no bag that can be read ({error})") from None
+        raise SourceError(f"{path}: no bag that can be read ({error or type(error).__name__})") from None
+    try:
+        check_types(reader.typestore, known)
+    except SourceError as error:
+        reader.close()
+        raise SourceError(f"{path}: {error}") from None
     return reader
 
 

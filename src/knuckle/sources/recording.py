@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CHUNK = 8
 """Frames a chunk: a killed recorder loses up to eight, a quarter of a second, and a seek decodes no more than eight."""
 
+_TIMES_AT_ONCE = 1024 * CHUNK
+
 _LAYOUT = "knuckle recording 1"
 
 
@@ -75,13 +77,9 @@ class RecordingSource(RecordedSource):
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
         self._path = Path(path)
-        self.camera, self._depth, times = _open(self._path)
-        unwritten = np.flatnonzero(np.isnan(times))
-        self._times = times[: unwritten[0]] if len(unwritten) else times
+        self.camera, self._depth, self._times = _open(self._path)
         if not len(self._times):
             raise SourceError(f"{path}: its recorder was stopped before the first frames were written")
-        if self._depth.shape[1:] != (self.camera.height, self.camera.width) or self._depth.shape[0] < len(self._times):
-            raise SourceError(f"{path}: its depth is {self._depth.shape}, which fits neither its camera nor its times")
         self._chunk = -1, np.empty(0)
 
     def __len__(self) -> int:
@@ -135,8 +133,10 @@ def _create(path: Path, camera: Camera, source: str) -> "tuple[zarr.Array, zarr.
 
 
 def _open(path: Path) -> "tuple[Camera, zarr.Array, NDArray[np.float64]]":
-    """Camera, depth (N, H, W) and timestamps (N,) of a recording."""
+    """Camera, depth (at least N, H, W) and timestamps (N,) of a recording."""
     zarr = _zarr()
+    from knuckle.zarr_arrays import checked_array
+
     if not path.is_dir():
         raise SourceError(f"{path}: there is no such recording")
     try:
@@ -146,14 +146,33 @@ def _open(path: Path) -> "tuple[Camera, zarr.Array, NDArray[np.float64]]":
         if "depth" not in group or "timestamps" not in group:
             raise SourceError(f"{path}: its recorder was stopped before the first frames were written")
         camera = Camera(**cast(dict[str, Any], group.attrs["camera"]))
-        depth, times = group["depth"], np.asarray(group["timestamps"][:], dtype=np.float64)
-        if depth.ndim != 3 or times.ndim != 1 or depth.dtype not in (np.uint16, np.float32):
-            raise SourceError(f"{path}: no depth frames: its depth is {depth.dtype} of shape {depth.shape}")
+        kind = "float32" if camera.depth_unit_mm is None else "uint16"
+        depth = checked_array(group, "depth", (camera.height, camera.width), kind)
+        times = _written(checked_array(group, "timestamps", (), "float64"))
+        if depth.chunks[0] != CHUNK or depth.shape[0] < len(times):
+            raise ValueError(f"its depth is {depth.shape}, which does not fit its times")
     except SourceError:
         raise
     except Exception as error:  # whatever a foreign or damaged Zarr folder makes it fail with
         raise SourceError(f"{path}: no recording, or a damaged one ({' '.join(str(error).split())})") from None
     return camera, depth, times
+
+
+def _written(times: "zarr.Array") -> NDArray[np.float64]:
+    """The timestamps before the first that is not written, read no further than that: an array may say any length."""
+    if not math.isnan(times.fill_value) or times.chunks != (CHUNK,):
+        raise ValueError("its timestamps are not a recorder's")
+    found: list[NDArray[np.float64]] = []
+    for start in range(0, times.shape[0], _TIMES_AT_ONCE):
+        block = np.asarray(times[start : start + _TIMES_AT_ONCE], dtype=np.float64)
+        unwritten = np.flatnonzero(np.isnan(block))
+        found.append(block[: unwritten[0]] if len(unwritten) else block)
+        if len(unwritten):
+            break
+    seconds = np.concatenate(found) if found else np.empty(0)
+    if np.isinf(seconds).any():
+        raise ValueError("its timestamps are not finite")
+    return seconds
 
 
 def _zarr() -> Any:
