@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install --progress-bar off
+INSTALL := bin/python -m pip -qq --disable-pip-version-check --no-input install --progress-bar off
+PIP := $(VENV)/$(INSTALL)
 
-.PHONY: demo test test-slow lint bench examples clean
+.PHONY: demo test test-slow test-minimal lint bench examples lock licences sbom audit clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/knuckle demo
@@ -14,6 +15,11 @@ test: $(VENV)/dev.stamp
 
 test-slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m slow
+
+# The lowest versions that pyproject.toml allows, in an environment of their own. Left out: what draws a browser, trains
+# for minutes, or compares with tools that only developers have (docs/supply.md).
+test-minimal: $(VENV)/minimal/stamp
+	$(VENV)/minimal/bin/python -m pytest -m "not slow" $(MINIMAL)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -32,6 +38,24 @@ bench: $(VENV)/dev.stamp
 examples:
 	cd examples/javascript && npm ci --ignore-scripts --no-audit --no-fund
 
+# Supply: versions, licences and known faults of what knuckle needs (docs/supply.md).
+lock: $(VENV)/dev.stamp
+	$(BIN)/python tools/constraints.py > constraints.txt
+
+licences: $(VENV)/dev.stamp
+	$(BIN)/python tools/licences.py
+
+# One of what users of the core install, one of everything.
+sbom: $(VENV)/audit.stamp $(VENV)/dev.stamp $(VENV)/runtime/stamp
+	@mkdir -p dist
+	@set -e; for name in runtime .; do \
+	  $(VENV)/audit/bin/cyclonedx-py environment $(VENV)/$$name/bin/python --pyproject pyproject.toml --output-reproducible \
+	    -o dist/sbom$$(echo -$$name | sed 's/-\.//').cdx.json; done
+
+# Asks a database of advisories on the network.
+audit: $(VENV)/audit.stamp
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt
+
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis examples/javascript/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -48,6 +72,23 @@ $(VENV)/core.stamp: $(VENV)/python.stamp pyproject.toml
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml
-	$(PIP) --editable '.[train,dev]'
+$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml constraints.txt
+	$(PIP) --constraint constraints.txt --editable '.[train,dev]'
 	@touch $@ $(VENV)/core.stamp
+
+$(VENV)/minimal/stamp: $(VENV)/dev.stamp pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)/minimal
+	$(BIN)/python tools/minimal_versions.py > $(VENV)/minimal/constraints.txt
+	$(VENV)/minimal/$(INSTALL) --constraint $(VENV)/minimal/constraints.txt --editable '.[train,view,ros,distributed,test]'
+	@touch $@
+
+# What users install, and nothing of ours beside it: what the list of parts describes.
+$(VENV)/runtime/stamp: $(VENV)/python.stamp pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(VENV)/runtime
+	$(VENV)/runtime/$(INSTALL) --constraint constraints.txt '.'
+	@touch $@
+
+$(VENV)/audit.stamp: $(VENV)/python.stamp
+	$(PYTHON) -m venv --clear $(VENV)/audit
+	$(VENV)/audit/$(INSTALL) 'cyclonedx-bom>=7' 'pip-audit>=2.9'
+	@touch $@
