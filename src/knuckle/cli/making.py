@@ -1,7 +1,7 @@
 """Commands that make synthetic hands and networks: they need the `train` extra."""
 
 import math
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +12,11 @@ from knuckle.cli.output import refuse_given, say
 from knuckle.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from knuckle.training.recipe import Recipe
+
+_RATE_SECONDS = 300  # that a rate is over: a shard may take minutes
 
 _OWN = ("count", "seed", "hand", "sensor", "clutter", "side", "empty_share", "coarse_share", "sheet")
 """Options of `knuckle synth` that a benchmark decides for itself."""
@@ -104,20 +107,41 @@ def train(
 
     Reads the stores that the recipe names; a benchmark is rendered where it is not there. Writes results.json and, for
     every step, a folder with weights.safetensors, logs (JSON lines and TensorBoard's) and result.json. The same command
-    goes on where a killed run stopped; a finished step is not done again.
+    goes on where a killed run stopped; a finished step is not done again. SIGTERM and Ctrl-C stop a training after a
+    step, with a checkpoint; the exit code is then 0 and 130.
+
+    On several GPUs or machines: accelerate launch --num_processes N -m knuckle train ... (docs/training.md).
     """
     need("torch", "zarr", "safetensors", "yaml", "tensorboardX")
     from knuckle.pipeline.train import train as train_recipe
+    from knuckle.training.processes import PeerError, processes
+    from knuckle.training.stop import TrainingStopped
+
+    peers = processes()
+    try:
+        asked = peers.once(lambda: _asked(recipe, data or (), seed))
+        with training() if peers.is_main else nullcontext(lambda *_: None) as show:
+            train_recipe(asked, out, show, redo or ())
+    except TrainingStopped as stopped:
+        if peers.is_main:
+            say(str(stopped))
+        raise typer.Exit(stopped.exit_code) from None
+    except PeerError:
+        if peers.is_main:
+            raise
+        raise typer.Exit(2) from None  # one that has failed, or the main one, says why
+    if peers.is_main:
+        say(f"trained {out}")
+
+
+def _asked(path: Path, data: "Sequence[str]", seed: int | None) -> "Recipe":
+    """The recipe, with the options in place of its settings."""
     from knuckle.training.recipe import load_recipe
 
-    asked = load_recipe(recipe)
+    asked = load_recipe(path)
     if data:
         asked = asked.model_copy(update={"data": asked.data.model_copy(update={"synthetic": tuple(data)})})
-    if seed is not None:
-        asked = asked.with_seed(seed)
-    with training() as show:
-        train_recipe(asked, out, show, redo or ())
-    say(f"trained {out}")
+    return asked if seed is None else asked.with_seed(seed)
 
 
 def export(
@@ -153,7 +177,8 @@ def training() -> "Iterator[Callable[[str, int, int, float], None]]":
     from rich.progress import Progress, TaskID
 
     tasks: dict[str, TaskID] = {}
-    with Progress(console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, auto_refresh=console.is_terminal) as bar:  # a log gets its last state alone
 
         def show(name: str, done: int, total: int, loss: float) -> None:
             if name not in tasks:
@@ -178,7 +203,10 @@ def counting() -> "Iterator[Callable[[str, int, int], None]]":
         TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=300) as bar:  # s; shards take long
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, auto_refresh=console.is_terminal, speed_estimate_period=_RATE_SECONDS
+    ) as bar:
 
         def show(name: str, done: int, total: int) -> None:
             if name not in tasks:
