@@ -71,7 +71,7 @@ def torn_recording(given: Path, out: Path) -> list[str]:
     from knuckle.sources import LiveFrame, RecordedSource, open_source
 
     truth = np.load(given / "frames.npy", mmap_mode="r")
-    for path in out.iterdir():
+    for path in out.glob("[!.]*"):  # not the lock
         try:
             with open_source(str(path)) as source:
                 assert isinstance(source, RecordedSource)
