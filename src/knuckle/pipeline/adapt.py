@@ -46,8 +46,8 @@ def adapt(
     """Fine-tunes the networks of a folder on frames in the order of their time; writes them if that made them better.
 
     out: a new folder for segmentation.onnx, regression.onnx, SHA256SUMS and adapted.json; it appears whole or not at
-    all. Raises `SettingsError` if it is there or cannot be made, or there are fewer than 40 frames, `WeightsError` if the
-    weights are of another size than the shipped ones, `AdaptError` if the joints cannot be these frames', or the
+    all. Raises `SettingsError` if it is there or cannot be made, or there are fewer than 40 frames, `WeightsError` if
+    the weights are of another size than the shipped ones, `AdaptError` if the joints cannot be these frames', or the
     networks did not become better: then nothing is written.
     """
     with only_writer(out):
