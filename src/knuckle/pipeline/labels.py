@@ -25,6 +25,7 @@ from knuckle.restoration.restore import RestoreSettings
 from knuckle.restoration.vote import count_neighbours, restored
 from knuckle.segmentation.export import export_segmenter
 from knuckle.segmentation.train import LabelledCrops, hand_axes, predict_parts, train_teacher
+from knuckle.training.processes import processes
 from knuckle.training.recipe import LabelSettings
 
 _TEACHER = "teacher"
@@ -49,6 +50,7 @@ class Labeller:
         self.run, self.recipe, self.progress = run, run.recipe.supervision, progress
         self.segmenter, self.synthetic, self.train = segmenter, synthetic, train
         self._predicted: NDArray[np.uint8] | None = None
+        self._teacher: nn.Module | None = None
 
     @property
     def predicted(self) -> NDArray[np.uint8]:
@@ -58,9 +60,17 @@ class Labeller:
         return self._predicted
 
     def labels(self, row: LabelSettings) -> Labels | None:
-        """The labels of a row; None for the row that goes on with synthetic hands alone."""
+        """The labels of a row; None for the row that goes on with synthetic hands alone.
+
+        All processes of a training call this and teach the teacher; the main one labels.
+        """
         if row.labels == "none":
             return None
+        if row.labels == "teacher" and self._teacher is None:
+            self._teacher = self._taught()
+        return processes().once(lambda: self._labels(row))
+
+    def _labels(self, row: LabelSettings) -> Labels:
         known = self.train.parts_known
         if row.labels == "truth" and not known:
             raise SettingsError("labels truth: nobody knows the parts of these frames: leave the row out")
@@ -83,7 +93,7 @@ class Labeller:
         if row.labels == "dictionary":
             return self._restored(row)
         if row.labels == "teacher":
-            return self._taught(row.shift_mm)
+            return self._told(row.shift_mm)
         return self.train.parts
 
     def _gate(self, parts: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -148,16 +158,16 @@ class Labeller:
         )
         return SampleStore.open(out).read("parts")
 
-    def _taught(self, shift_mm: float) -> NDArray[np.uint8]:
+    def _told(self, shift_mm: float) -> NDArray[np.uint8]:
         """What the teacher, who is told the joints, sees in the real frames."""
-        teacher = self._teacher()
+        assert self._teacher is not None
         joints = self.train.joints
         if shift_mm:
             moved = disturbed(self.train.joints_mm(), shift_mm, self.recipe.fit.seed)
             joints = to_crop(moved, self.train.center, self.train.cube_mm).astype(np.float32)
-        return predict_parts(teacher, self.train.depth, joints)
+        return predict_parts(self._teacher, self.train.depth, joints)
 
-    def _teacher(self) -> nn.Module:
+    def _taught(self) -> nn.Module:
         settings = self.recipe.teacher
         folder = self.run.step(_TEACHER)
         crops = LabelledCrops(self.synthetic.depth, self.synthetic.parts)

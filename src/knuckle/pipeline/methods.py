@@ -20,6 +20,7 @@ from knuckle.regression.train import load_method, make_method, place_joints, tra
 from knuckle.segmentation.network import CompactSegmenter
 from knuckle.segmentation.train import probabilities_in_batches
 from knuckle.training.augment import Turns
+from knuckle.training.processes import processes
 from knuckle.training.recipe import MethodSettings
 
 STEP = "methods"
@@ -29,7 +30,10 @@ Parts = dict[str, NDArray[np.uint8] | None]
 
 
 def regress(run: Run, segmenter: nn.Module, data: RunData, progress: Progress) -> None:
-    """Does what is left of step 3: trains every method on the real frames and scores it on dev and test."""
+    """Does what is left of step 3: trains every method on the real frames and scores it on dev and test.
+
+    The main process of a training scores; all of them train.
+    """
     recipe = run.recipe.methods
     assert recipe is not None
     sources: dict[str, Parts] = {}
@@ -66,7 +70,13 @@ def _one(
         folder,
         lambda *at: progress(f"{STEP}/{name}", *at),
     )
+    if processes().is_main:
+        _score(run, name, model, parts, data)
+
+
+def _score(run: Run, name: str, model: nn.Module, parts: Parts, data: RunData) -> None:
     result: dict[str, Any] = {}
+    folder = run.step(f"{STEP}/{name}")
     for key, samples in (("dev", data.dev), ("test", data.test)):
         if samples is not None:
             places = place_joints(model, samples.depth, parts[key])
@@ -104,9 +114,14 @@ def _segmenter_of(run: Run, parts: str, segmenter: nn.Module) -> nn.Module | Non
 
 
 def _parts(run: Run, source: str, segmenter: nn.Module, data: RunData) -> Parts:
-    """What a source of parts says of every set."""
+    """What a source of parts says of every set; of the one that trains alone, where another process scores.
+
+    Each process asks its own network: the answers are large, and not worth sending.
+    """
     network = _segmenter_of(run, source, segmenter)
-    sets = {"train": data.train, "dev": data.dev, "test": data.test}
+    sets = {"train": data.train}
+    if processes().is_main:
+        sets |= {"dev": data.dev, "test": data.test}
     if source == "none":
         return dict.fromkeys(sets)
     return {key: _of_set(network, samples) for key, samples in sets.items() if samples is not None}

@@ -5,6 +5,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from knuckle.regression.train import make_regressor, train_regressor
 from knuckle.segmentation.network import CompactSegmenter, part_probabilities
 from knuckle.segmentation.train import train_segmenter
 from knuckle.training.checkpoint import load_weights
+from knuckle.training.processes import Processes, processes
 from knuckle.training.recipe import Recipe
 
 RESULTS = "results.json"
@@ -40,38 +42,54 @@ def train(
     redo: steps that are forgotten first, by their folders.
 
     A killed run goes on from its last checkpoint (at most two minutes are lost), to the same weights; a finished step
-    is not done again. Raises `SettingsError` if the folder holds a run of another recipe, another process trains there
-    or the recipe cannot be followed, `StoreError` for a store that is not whole.
+    is not done again. All processes of a training call this. They train together; the main one does what else there is
+    to do, and reports, while the others wait. Raises `SettingsError` if the folder holds a run of another recipe,
+    another run trains there or the recipe cannot be followed, `StoreError` for a store that is not whole,
+    `TrainingStopped` as `fit` does.
     """
-    with only_writer(folder):
-        for step in redo:
-            Run(folder, recipe).forget(step)
-        return _train(recipe, folder, progress)
+    peers = processes()
+    with only_writer(folder) if peers.is_main else nullcontext():
+        versions = peers.once(lambda: _begin(recipe, folder, progress, redo))
+        return _train(recipe, folder, progress if peers.is_main else lambda *_: None, versions, peers)
 
 
-def _train(recipe: Recipe, folder: Path, progress: Progress) -> dict[str, Any]:
+def _begin(recipe: Recipe, folder: Path, progress: Progress, redo: Iterable[str]) -> dict[str, Any]:
+    """Refuses what cannot be followed, and renders what is missing; returns what the data were made by."""
+    for step in redo:
+        Run(folder, recipe).forget(step)
     _check_start(recipe)
+    Run(folder, recipe)
+    return provide(recipe, progress)
+
+
+def _train(
+    recipe: Recipe, folder: Path, progress: Progress, versions: dict[str, Any], peers: Processes
+) -> dict[str, Any]:
     run = Run(folder, recipe)
-    versions = provide(recipe, progress)
     data = RunData.load(recipe.data)
-    run.begin()
-    segmenter = _step_1(run, data, progress)
+    peers.once(run.begin)
+    segmenter = _step_1(run, data, progress, peers)
     if recipe.supervision is not None:
         weak.supervise(run, segmenter, data, progress)
     if recipe.methods is not None:
         methods.regress(run, segmenter, data, progress)
     if recipe.regression is not None:
         _synthetic_regressor(run, segmenter, data.synthetic, progress)
-    if recipe.supervision is not None and not (folder / EXAMPLES).exists():
+    return peers.once(lambda: _close(run, segmenter, data, versions))
+
+
+def _close(run: Run, segmenter: nn.Module, data: RunData, versions: dict[str, Any]) -> dict[str, Any]:
+    """What is left once everything is trained: examples, times and the results."""
+    if run.recipe.supervision is not None and not (run.folder / EXAMPLES).exists():
         keep_examples(run, segmenter, data)
-    if recipe.methods is not None and run.result("time") is None:
+    if run.recipe.methods is not None and run.result("time") is None:
         run.finish("time", _times(run, segmenter, data))
     results = _gathered(run, versions)
     run.write(RESULTS, results)
     return results
 
 
-def _step_1(run: Run, data: RunData, progress: Progress) -> nn.Module:
+def _step_1(run: Run, data: RunData, progress: Progress, peers: Processes) -> nn.Module:
     synthetic = data.synthetic
     segmenter = train_segmenter(
         run.recipe.segmentation,
@@ -80,7 +98,7 @@ def _step_1(run: Run, data: RunData, progress: Progress) -> nn.Module:
         run.folder / "segmentation",
         lambda *at: progress("segmentation", *at),
     )
-    if run.result("segmentation") is None:
+    if peers.is_main and run.result("segmentation") is None:
         run.finish("segmentation", weak.score_segmenter(segmenter, data))
     return segmenter
 

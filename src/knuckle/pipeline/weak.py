@@ -16,6 +16,7 @@ from knuckle.pipeline.score import part_scores
 from knuckle.restoration.restore import Method, RestoreSettings, restore
 from knuckle.segmentation.train import LabelledCrops, fine_tune, make_segmenter, predict_parts, probabilities_in_batches
 from knuckle.training.checkpoint import load_weights
+from knuckle.training.processes import processes
 from knuckle.training.recipe import LabelSettings
 
 STEP = "supervision"
@@ -27,22 +28,25 @@ _PATCH = 27
 
 
 def supervise(run: Run, segmenter: nn.Module, data: RunData, progress: Progress) -> None:
-    """Does what is left of step 2: labels and a fine-tuned f_s for every row, each scored on dev and test."""
+    """Does what is left of step 2: labels and a fine-tuned f_s for every row, each scored on dev and test.
+
+    The main process of a training labels and scores; all of them fine-tune.
+    """
+    is_main = processes().is_main
     assert run.recipe.supervision is not None
     assert data.train is not None
     train = data.train[: run.recipe.supervision.frames]
     labeller = Labeller(run, segmenter, data.synthetic, train, progress)
-    for name, row in run.recipe.supervision.rows.items():
+    for name, row in _rows(run).items():
         step = f"{STEP}/{name}"
         if run.result(step) is None:
             labels = labeller.labels(row)
             tuned = _fine_tuned(run, name, row, segmenter, data.synthetic, train, labels, progress)
-            if row.labels == "dictionary" and row.gate and labels is not None:
-                _keep_rejections(run, name, labeller, labels)
-            report = {} if labels is None else labels.report
-            run.finish(step, {**report, **score_segmenter(tuned, data)})
+            if is_main:
+                _finish_row(run, name, labeller, labels, score_segmenter(tuned, data))
     known = data.test is not None and data.test.parts_known
-    if known and run.result(RESTORATION) is None and any(row.labels == "dictionary" for row in _rows(run)):
+    restoring = known and any(row.labels == "dictionary" for row in _rows(run).values())
+    if is_main and restoring and run.result(RESTORATION) is None:
         run.finish(RESTORATION, _compare_restorations(labeller, segmenter, data, progress))
 
 
@@ -63,9 +67,9 @@ def load_tuned(run: Run, name: str) -> nn.Module:
     return segmenter.eval()
 
 
-def _rows(run: Run) -> list[LabelSettings]:
+def _rows(run: Run) -> dict[str, LabelSettings]:
     assert run.recipe.supervision is not None
-    return list(run.recipe.supervision.rows.values())
+    return run.recipe.supervision.rows
 
 
 def _fine_tuned(
@@ -96,6 +100,13 @@ def _fine_tuned(
         lambda *at: progress(f"{STEP}/{name}", *at),
     )
     return tuned
+
+
+def _finish_row(run: Run, name: str, labeller: Labeller, labels: Labels | None, scores: dict[str, Any]) -> None:
+    row = _rows(run)[name]
+    if row.labels == "dictionary" and row.gate and labels is not None:
+        _keep_rejections(run, name, labeller, labels)
+    run.finish(f"{STEP}/{name}", {**({} if labels is None else labels.report), **scores})
 
 
 def _keep_rejections(run: Run, name: str, labeller: Labeller, labels: Labels) -> None:

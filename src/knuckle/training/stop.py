@@ -21,6 +21,11 @@ class TrainingStopped(KeyboardInterrupt):
         )
         self.number = number
 
+    @property
+    def exit_code(self) -> int:
+        """0 after SIGTERM: what it asked for is done; 130 after Ctrl-C, as shells have it."""
+        return 0 if self.number == signal.SIGTERM else 130
+
 
 @contextmanager
 def noting_signals() -> Iterator[Callable[[], int]]:
