@@ -69,6 +69,15 @@ def test_the_next_cube_is_put_ahead_of_a_moving_hand(estimator: Asked) -> None:
     assert np.abs(found.hand.center - visible_middle(found.hand, depth, CAMERA)).max() < 5
 
 
+@pytest.mark.parametrize("times", [[5.0] * 4, [5.0, 4.0, 3.0, 2.0], [1e9, 0.0, 1e9, 0.0]])
+def test_a_clock_that_stands_or_goes_back_loses_no_hand(estimator: Asked, times: list[float]) -> None:
+    tracker = HandTracker(estimator, TrackingSettings(side="right"))
+    for number, (depth, time) in enumerate(zip(moving(10, 4), times, strict=True), start=1):
+        (found,) = tracker(depth, CAMERA, time)
+        assert (found.number, found.frames) == (1, number)
+        assert np.isfinite(found.hand.joints).all()
+
+
 def test_a_lost_hand_is_searched_and_comes_back_as_another(estimator: Asked) -> None:
     tracker = HandTracker(estimator, PLAIN)
     (first,) = tracker(hand_frame(), CAMERA, 0.0)

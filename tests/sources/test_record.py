@@ -1,6 +1,7 @@
 """Recording a source: where it ends, what is left out, and what stays when something breaks."""
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,14 @@ def test_a_source_that_breaks_off_leaves_what_came_before(tmp_path: Path, name: 
     with pytest.raises(SourceError, match=f"^unplugged; 11 frames before that can be read from .*{name}$"):
         record(source, tmp_path / name)
     assert len(read(tmp_path / name)) == 11
+
+
+def test_a_clock_that_goes_back_does_not_make_a_recording_endless(tmp_path: Path) -> None:
+    frames = [replace(frame, timestamp=1000 + index / 30) for index, frame in enumerate(some_frames(30))]
+    reset = [replace(frame, timestamp=index / 30) for index, frame in enumerate(some_frames(300))]
+    done = record(ListSource([*frames, *reset]), tmp_path / "a.zarr", seconds=2.0)
+    assert abs(done.frames - 60) <= 1
+    assert read(tmp_path / "a.zarr")[30].timestamp == 0.0  # as the sensor says
 
 
 def test_a_source_that_gives_nothing_leaves_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from knuckle.errors import CameraError, DepthError, SettingsError, SourceError
 from knuckle.lock import only_writer
 from knuckle.sources.folder_writer import FolderWriter
 from knuckle.sources.recording import RecordingWriter
-from knuckle.sources.source import BadFrame, LiveFrame, Source
+from knuckle.sources.source import FRAME_SECONDS, BadFrame, LiveFrame, Source
 from knuckle.sources.writer import FrameWriter
 
 
@@ -72,7 +72,8 @@ class _Taker:
         self._out, self._name, self._complain = out, name, complain
         self._frames, self._seconds = frames, seconds
         self._writer: FrameWriter | None = None
-        self._first: float | None = None
+        self._first: float | None = None  # s on the source's clock, and of the frame before
+        self._before = 0.0
         self._kept = self.bad = 0
 
     @property
@@ -86,8 +87,7 @@ class _Taker:
 
     def take(self, item: LiveFrame | BadFrame) -> bool:
         """Takes a frame, or leaves it out; whether more are wanted."""
-        self._first = item.timestamp if self._first is None else self._first
-        if self._seconds is not None and item.timestamp - self._first >= self._seconds:
+        if self._seconds is not None and self._elapsed(item.timestamp) >= self._seconds:
             return False
         if isinstance(item, BadFrame):
             self._leave_out(str(item.error))
@@ -99,6 +99,15 @@ class _Taker:
         except (CameraError, DepthError) as error:
             self._leave_out(f"{self._name}: the frame at {item.timestamp:.3f} s cannot be recorded: {error}")
         return self._kept != self._frames
+
+    def _elapsed(self, timestamp: float) -> float:
+        """Seconds since the first frame; a clock that goes back, as after a camera's reset, goes on from there."""
+        if self._first is None:
+            self._first = timestamp
+        elif timestamp < self._before:
+            self._first -= self._before + FRAME_SECONDS - timestamp
+        self._before = timestamp
+        return timestamp - self._first
 
     def _leave_out(self, line: str) -> None:
         self.bad += 1
