@@ -71,11 +71,10 @@ def import_(given: Path, out: Path, count: int, workers: int, tell: Tell) -> Non
 
 def predict(given: Path, out: Path, count: int, workers: int, tell: Tell) -> None:
     from knuckle.data.datasets import open_dataset
-    from knuckle.estimator import HandPoseEstimator
     from knuckle.evaluation.predict import predict_dataset
 
-    estimator = HandPoseEstimator(threads=1)
-    predict_dataset(open_dataset("nyu", given / "nyu", "test"), estimator, out / "joints.txt", progress=tell)
+    dataset = open_dataset("nyu", given / "nyu", "test")
+    predict_dataset(dataset, None, out / "joints.txt", workers=workers, progress=tell, frames=SHARD)
 
 
 def clean_maps(given: Path, count: int) -> None:
@@ -157,7 +156,7 @@ def train(given: Path, out: Path, count: int, workers: int, tell: Tell) -> None:
 JOBS = {
     "synth": Job(synth, lambda given, count: None, 1024, 4, 60),
     "import": Job(import_, nyu_frames, 512, 4, 60),
-    "predict": Job(predict, nyu_frames, 48, 49, 4),
+    "predict": Job(predict, nyu_frames, 256, 3, 12),
     "dictionary": Job(dictionary, clean_maps, 1024, 12, 14),
     "restore": Job(restore, noisy_maps, 512, 4, 60),
     "record": Job(record_zarr, frames, 200, 200, 120),

@@ -54,7 +54,7 @@ ROOMS: dict[str, set[str]] = {
     "pipeline": NETWORKS
     | {"synth", "data", "restoration", "segmentation", "regression", "networks", "judge", "estimator", "sources"},
     "report": GROUND | {"charts"},
-    "evaluation": GROUND | {"charts", "data", "estimator"},
+    "evaluation": GROUND | {"charts", "data", "estimator", "networks"},
     "viewer": GROUND | {"estimator", "tracking", "smoothing", "sources", "predictions"},
 }
 TOP = {"", "__main__", "cli"}  # `import knuckle` itself and the commands may know every room

@@ -157,6 +157,9 @@ def test_predict_writes_a_line_for_each_frame(
         (["--dataset", "frames", "--out", "."], ".: a folder"),
         (["--centers", "annotation", "--camera", "c.json"], "--centers: only a dataset has it"),
         (["--center", "0,0,600"], "--center: only depth images have it"),
+        (["--workers", "2", "--camera", "c.json"], "--workers: only a dataset has it"),
+        (["--scheduler", "tcp://head:8786"], "--scheduler: only a dataset has it"),
+        (["--dataset", "frames", "--out", "x.txt", "--workers", "1", "--scheduler", "x"], "exclude each other"),
         (["--dataset", "frames", "--out", "x.txt", "--centers", "annotation"], "no joints are known"),
     ],
 )

@@ -46,13 +46,14 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_line_a_frame_in_the_estimator_s_own_places(
     recording: Path, estimator: HandPoseEstimator, tmp_path: Path
 ) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[int] = []
     dataset = open_dataset("frames", recording, "all")
-    empty, unread = predict_dataset(dataset, estimator, tmp_path / "f.txt", progress=lambda *at: told.append(at))
+    empty, unread = predict_dataset(dataset, None, tmp_path / "f.txt", workers=1, progress=told.append, frames=4)
     assert empty == 1
     (fault,) = unread
     assert "8-torn.png" in fault
-    assert told == [(done, 6) for done in range(1, 7)]
+    assert told == [0, 4, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["f.txt"]
     found = read_joint_text(tmp_path / "f.txt", 21).values
     assert np.isnan(found).all(axis=(1, 2)).tolist() == [False] * 4 + [True] * 2
     camera = Camera.load(recording / "camera.json")
@@ -62,13 +63,11 @@ def test_a_line_a_frame_in_the_estimator_s_own_places(
         np.testing.assert_allclose(joints, hand.joints, atol=0.001)
 
 
-def test_our_own_file_is_evaluated_and_its_gaps_are_counted(
-    recording: Path, estimator: HandPoseEstimator, tmp_path: Path
-) -> None:
+def test_our_own_file_is_evaluated_and_its_gaps_are_counted(recording: Path, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     shutil.copytree(recording, folder)
     dataset = open_dataset("frames", folder, "all")
-    predict_dataset(dataset, estimator, tmp_path / "f.txt")
+    predict_dataset(dataset, None, tmp_path / "f.txt")
     labels = np.nan_to_num(read_joint_text(tmp_path / "f.txt", 21).values, nan=500.0)
     write_joints(folder, [dataset.path(index).name for index in range(6)], labels)
     truth = read_truth("frames", folder)
@@ -93,9 +92,10 @@ def nyu(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("centers", ["locate", "annotation"])
 def test_nyu_s_joints_are_made_of_ours(nyu: Path, tmp_path: Path, centers: str) -> None:
-    stand_in = HandPoseEstimator(write_stand_ins(tmp_path / "weights"), threads=1)
+    weights = write_stand_ins(tmp_path / "weights")
+    stand_in = HandPoseEstimator(weights, threads=1)
     dataset = open_dataset("nyu", nyu, "test")
-    empty, unread = predict_dataset(dataset, stand_in, tmp_path / "f.txt", PredictSettings(centers))
+    empty, unread = predict_dataset(dataset, weights, tmp_path / "f.txt", PredictSettings(centers))
     assert (empty, unread) == (0, [])
     labels = dataset.labels[0]
     given = None if centers == "locate" else (labels.min(axis=0) + labels.max(axis=0)) / 2
@@ -108,11 +108,12 @@ def test_nyu_s_joints_are_made_of_ours(nyu: Path, tmp_path: Path, centers: str) 
 
 
 def test_forms_and_centres_of_a_file(nyu: Path, tmp_path: Path) -> None:
-    stand_in = HandPoseEstimator(write_stand_ins(tmp_path / "weights"), threads=1)
+    weights = write_stand_ins(tmp_path / "weights")
+    stand_in = HandPoseEstimator(weights, threads=1)
     dataset = open_dataset("nyu", nyu, "test")
     (tmp_path / "centers.txt").write_text("0 0 600\ninvalid\n0 0 0\n0 0 600\n", encoding="ascii")
     settings = PredictSettings(str(tmp_path / "centers.txt"), form="own")
-    empty, _ = predict_dataset(dataset, stand_in, tmp_path / "f.txt", settings)
+    empty, _ = predict_dataset(dataset, weights, tmp_path / "f.txt", settings)
     assert empty == 2  # without a centre, or with one that no camera sees
     found = read_joint_text(tmp_path / "f.txt", 14).values
     hand = stand_in(dataset.depth(0), dataset.camera, side="right", center=(0, 0, 600))

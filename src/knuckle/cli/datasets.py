@@ -179,10 +179,11 @@ def predict_into(
     cube_mm: float,
     out: Path | None,
     weights: Path | None,
+    workers: int | None,
+    scheduler: str | None,
 ) -> None:
     """`knuckle predict --dataset`: a file of joints for a whole split."""
     from knuckle.data.datasets import open_dataset
-    from knuckle.estimator import HandPoseEstimator
     from knuckle.evaluation.predict import PredictSettings, predict_dataset
     from knuckle.evaluation.truth import evaluated_split
 
@@ -194,7 +195,7 @@ def predict_into(
     opened = open_dataset(dataset, frames[0], split or evaluated_split(dataset))
     with counting() as show:
         empty, unread = predict_dataset(
-            opened, HandPoseEstimator(weights), out, settings, lambda done, total: show(opened.split, 1, total)
+            opened, weights, out, settings, workers, scheduler, lambda done: show(opened.split, done, len(opened))
         )
     for fault in unread:
         complain(fault)

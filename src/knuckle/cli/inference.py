@@ -123,6 +123,12 @@ def predict(
     form: Annotated[
         TextForm | None, typer.Option(help="Of the dataset's text file; by default as its community has it.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Of the dataset: processes; by default one for each core.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of the dataset: address of a Dask scheduler: its workers do it.")
+    ] = None,
 ) -> None:
     """Find the hand in depth images.
 
@@ -141,16 +147,17 @@ def predict(
     Ctrl-C.
 
     With --dataset, reads a dataset's folder and writes one text file, a line a frame, three numbers a joint, as
-    knuckle evaluate and the field's evaluators read it; a frame without a hand is a line of nan.
+    knuckle evaluate and the field's evaluators read it; a frame without a hand is a line of nan. A killed run goes on
+    with the same command.
     """
     if dataset is not None:
         taken = ("camera", "unit_mm", "center", "as_json", "csv", "video", "fps", *_OF_SOURCES)
         refuse_given(context, taken, "not with a dataset")
         asked = context.get_parameter_source("side")
         shown = side if asked is not None and asked.name == "COMMANDLINE" else Side.right  # datasets show right hands
-        predict_into(frames, dataset, split, centers, form, shown, cube_mm, out, weights)
+        predict_into(frames, dataset, split, centers, form, shown, cube_mm, out, weights, workers, scheduler)
         return
-    refuse_given(context, ("split", "centers", "form"), "only a dataset has it")
+    refuse_given(context, ("split", "centers", "form", "workers", "scheduler"), "only a dataset has it")
     if video is None:
         refuse_given(context, ("fps",), "only a video has it")
     if is_source(frames):

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from knuckle.data.place import Place
 from knuckle.errors import MissingExtraError, SettingsError, StoreError
 
 _RETRIES = 2  # of a shard on a cluster, where a machine may go away; writing one twice writes the same
@@ -40,7 +39,7 @@ def workers_for(url: str | Path, workers: int | None, scheduler: Any) -> int:
         raise SettingsError(f"workers must be at least 1, got {workers}")
     if scheduler is not None and workers is not None:
         raise SettingsError(f"workers {workers} and a scheduler exclude each other: the cluster has its own workers")
-    if not Place(url).is_memory:
+    if not str(url).startswith("memory://"):
         return workers or os.cpu_count() or 1
     if scheduler is not None or (workers or 1) > 1:
         raise SettingsError(f"{url}: memory is not shared by processes: use one worker, or a folder")
