@@ -233,8 +233,7 @@ def test_a_full_disk_leaves_what_was_written(tmp_path: Path, name: str, count: i
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert (
-        f"cannot write (File too large); {count} frames before that can be read from {tmp_path / name}" in done.stderr
-    )
+    kept = f"{count} frames before that can be read from {tmp_path / name}"
+    assert f"cannot write (File too large: make room); {kept}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     np.testing.assert_array_equal(read(tmp_path / name), depths[:count])
