@@ -37,7 +37,9 @@ def load_exported(model: nn.Module, path: Path, inputs: dict[str, Tensor]) -> No
         found = {name: _value(name, weight, values, matrices) for name, weight in model.state_dict().items()}
         model.load_state_dict(found)
     except (RuntimeError, StopIteration, ValueError):
-        raise WeightsError(f"{path}: not a float32 network of the size that knuckle ships: it cannot be adapted") from None
+        raise WeightsError(
+            f"{path}: not a float32 network of the size that knuckle ships: it cannot be adapted"
+        ) from None
     model.eval()
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     expected = session.run(None, {name: value.numpy() for name, value in inputs.items()})
