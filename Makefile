@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := bin/python -m pip -qq --disable-pip-version-check --no-input install --progress-bar off
 PIP := $(VENV)/$(INSTALL)
 
-.PHONY: demo test test-slow test-minimal lint bench examples lock licences sbom audit clean
+.PHONY: demo test test-slow test-minimal lint bench faults examples lock licences sbom audit clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/knuckle demo
@@ -29,10 +29,14 @@ lint: $(VENV)/dev.stamp
 # real_frames.py and sensor_noise.py need depth frames that are not part of the project, viewing.py a Chromium; the
 # others need nothing.
 REAL := $(if $(wildcard $(or $(KNUCKLE_SHARED_DATA),../shared/data)/frames),real_frames sensor_noise)
-BENCHMARKS := latency synth scale faults accuracy restoration importing tracking viewing quantisation $(REAL)
+BENCHMARKS := latency synth scale checksums accuracy restoration importing tracking viewing quantisation $(REAL)
 
 bench: $(VENV)/dev.stamp
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+
+# Kills every long job at random, and compares what the resumed one leaves: half an hour and more.
+faults: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/faults.py --kills 200
 
 # What the JavaScript example needs. Its install script would fetch libraries for GPUs, which it does not use.
 examples:
