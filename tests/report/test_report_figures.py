@@ -221,7 +221,7 @@ def test_a_damaged_file_of_pictures_is_named(tmp_path: Path) -> None:
     (run,) = group([write_run(tmp_path / "run")])[0].runs
     path = run.folder / "examples.npz"
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(SettingsError, match=r"examples\.npz: damaged"):
+    with pytest.raises(SettingsError, match=r"examples\.npz: cannot read"):
         read_examples(run)
     np.savez(path, depth=np.zeros((1, 48, 48)))
     with pytest.raises(SettingsError, match=r"examples\.npz: has no 'truth'"):

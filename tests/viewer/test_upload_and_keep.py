@@ -57,7 +57,7 @@ def test_an_uploaded_image_is_read_in_its_camera_s_unit(tmp_path: Path) -> None:
 def test_what_is_no_depth_image_is_refused_by_name(name: str, content: bytes) -> None:
     with pytest.raises(DepthError) as fault:
         uploaded_frame(name, content, CAMERA)
-    assert name in str(fault.value)
+    assert str(fault.value).startswith(name.replace("\0", " ")[:50])  # made printable, and no longer than need be
     assert "knuckle-" not in str(fault.value)
 
 
