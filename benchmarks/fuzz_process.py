@@ -25,6 +25,7 @@ MEMORY = 1 << 30
 SECONDS = 10.0
 """Of computing time that a case may take; it may wait for ten times as long."""
 
+_STARTING = 600.0  # seconds that a process may take before its first case
 _RESERVE = 300 << 20  # of the memory, for what stays behind from case to case, before a fresh process takes over
 _CASE, _ACCEPTED, _REFUSED, _PEAK = range(4)
 
@@ -102,7 +103,8 @@ class _Worker:
             if self.counts[_CASE] != at:
                 moved, at = time.monotonic(), self.counts[_CASE]
             stopped = "time" if until and time.monotonic() > until else ""
-            stopped = "hang" if time.monotonic() - moved > 10 * SECONDS else stopped
+            patience = 10 * SECONDS if at >= self.cases.start else _STARTING
+            stopped = "hang" if time.monotonic() - moved > patience else stopped
             outcome.accepted, outcome.refused = before[0] + self.counts[_ACCEPTED], before[1] + self.counts[_REFUSED]
             outcome.peak_mb = max(outcome.peak_mb, self.counts[_PEAK] / 1024)
             note(outcome)

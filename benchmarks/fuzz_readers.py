@@ -17,10 +17,8 @@ SHARES: dict[str, dict[str, float]] = {
         **{"recording": 1, "recording-floats": 0.5, "store": 1, "dictionary": 2},
         **{"bag-ros1": 1.5, "bag-ros2": 1, "bag-mcap": 1, "bag-mcap-file": 1.5, "bag-packed": 0.5},
     },
-    "fuzz_runs": {
-        **{"recipe": 1.5, "run": 2, "report": 0.1, "checkpoint": 2, "safetensors": 3, "onnx": 1, "onnx-shipped": 0.05},
-        **{"mano": 3, "hand-asset": 3},
-    },
+    "fuzz_runs": {"recipe": 1.5, "run": 2, "report": 0.1, "mano": 3, "hand-asset": 3},
+    "fuzz_networks": {"checkpoint": 1, "safetensors": 3, "onnx": 1, "onnx-shipped": 0.05},
     "fuzz_calls": {"estimator": 0.3, "command-line": 0.1},
 }
 """Module → reader → its share of the cases: quick readers have more of them."""

@@ -1,26 +1,21 @@
-"""Readers of recipes, runs, checkpoints, networks, MANO files and the hands in the cache."""
+"""Readers of recipes, runs, MANO files and the hands in the cache."""
 
 import pickle
 import shutil
 import sys
 import types
 import unittest.mock
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from fuzz_target import FileTarget
-from knuckle.networks import SHIPPED, load_regression, load_segmentation
 from knuckle.pipeline.run import Run
 from knuckle.report.examples import read_examples
 from knuckle.report.runs import read_run
-from knuckle.report.write import write_report
 from knuckle.synth import assets, mano_file
-from knuckle.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
 from knuckle.training.recipe import Recipe, load_recipe
 
 _VALUES: dict[str, Any] = {
@@ -74,81 +69,12 @@ def _read_run(folder: Path) -> None:
 
 
 def _report(folder: Path) -> None:
+    from knuckle.report.write import write_report
+
     try:
         write_report([folder / "run-0"], folder / "report")
     finally:
         shutil.rmtree(folder / "report", ignore_errors=True)
-
-
-def _model() -> torch.nn.Module:
-    torch.manual_seed(0)
-    return torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
-
-
-def _checkpoint(folder: Path) -> None:
-    model = _model()
-    optimiser = torch.optim.AdamW(model.parameters())
-    model(torch.ones(1, 4)).sum().backward()
-    optimiser.step()
-    state = {"optimiser": optimiser.state_dict(), "seed": 0}
-    save_checkpoint(folder, model, state, 3)
-
-
-def _weights(folder: Path) -> None:
-    save_weights(_model(), folder / "a.safetensors")
-
-
-@cache
-def _small_networks() -> dict[str, bytes]:
-    """The smallest ONNX files that knuckle takes: what is checked of them does not depend on their size."""
-    from onnx import TensorProto, helper
-
-    shapes = {"depth": [1, 48, 48], "probabilities": [21, 48, 48], "joints": [21, 3], "spread": [21]}
-    ports = {
-        name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]) for name, shape in shapes.items()
-    }
-    files = {}
-    for role, given, made in (
-        ("segmentation", ["depth"], ["probabilities"]),
-        ("regression", ["depth", "probabilities"], ["joints", "spread"]),
-    ):
-        nodes, constants = [helper.make_node("ReduceMean", ["depth", "axes"], ["mean"], keepdims=0)], []
-        constants.append(helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]))
-        for name in made:
-            constants.append(
-                helper.make_tensor(f"w {name}", TensorProto.FLOAT, [1, *shapes[name]], np.zeros(shapes[name]).ravel())
-            )
-            constants.append(
-                helper.make_tensor(
-                    f"s {name}", TensorProto.INT64, [1 + len(shapes[name])], [-1] + [1] * len(shapes[name])
-                )
-            )
-            nodes.append(helper.make_node("Reshape", ["mean", f"s {name}"], [f"m {name}"]))
-            nodes.append(helper.make_node("Add", [f"m {name}", f"w {name}"], [name]))
-        graph = helper.make_graph(
-            nodes, role, [ports[name] for name in given], [ports[name] for name in made], constants
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-        helper.set_model_props(model, {"knuckle": role})
-        files[f"{role}.onnx"] = model.SerializeToString()
-    return files
-
-
-def _networks(folder: Path) -> None:
-    for name, data in _small_networks().items():
-        (folder / name).write_bytes(data)
-
-
-def _shipped(folder: Path) -> None:
-    for path in SHIPPED.iterdir():
-        if path.is_file():
-            shutil.copy(path, folder)
-
-
-def _run_networks(folder: Path) -> None:
-    crops = np.zeros((1, 1, 48, 48), np.float32)
-    probabilities = load_segmentation(folder, 1).run(depth=crops)[0]
-    load_regression(folder, 1).run(depth=crops, probabilities=np.asarray(probabilities))
 
 
 class _Chumpy:
@@ -207,10 +133,6 @@ TARGETS = (
     FileTarget("recipe", _recipe, lambda folder: load_recipe(folder / "a.yaml")),
     FileTarget("run", _run, _read_run, ("**/*.json", "**/*.npz")),
     FileTarget("report", _run, _report, ("**/*.json", "**/*.npz")),
-    FileTarget("checkpoint", _checkpoint, lambda folder: load_checkpoint(folder, _model())),
-    FileTarget("safetensors", _weights, lambda folder: load_weights(_model(), folder / "a.safetensors")),
-    FileTarget("onnx", _networks, _run_networks),
-    FileTarget("onnx-shipped", _shipped, _run_networks, ("*.onnx",)),
     FileTarget("mano", _mano, lambda folder: mano_file.read(folder / "MANO_RIGHT.pkl")),
     FileTarget("hand-asset", _asset, lambda folder: assets._load(folder / "a.npz")),
 )

@@ -1,6 +1,7 @@
 """The pinhole camera: projection and its inverse, windows, mirroring, and camera files good and bad."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,22 @@ def test_a_focal_length_beyond_any_float_is_refused() -> None:
 def test_zero_and_negative_are_refused(name: str, value: int) -> None:
     with pytest.raises(CameraError, match=name):
         Camera(**{**GOOD, name: value})
+
+
+@pytest.mark.parametrize("name", ["fx", "fy", "cx", "cy", "width", "height", "depth_unit_mm"])
+@pytest.mark.parametrize("value", [10**400, -(10**5000)], ids=["long", "longer than Python writes"])
+def test_integers_beyond_any_camera_are_refused(name: str, value: int) -> None:
+    with pytest.raises(CameraError, match=f"camera: {name} must be"):
+        replace(CAMERA, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fx", 1e-30), ("fy", 1e30), ("cx", -1e300), ("cy", 1e10), ("width", 10**7), ("height", 1 << 31)],
+)
+def test_numbers_that_arithmetic_would_overflow_with_are_refused(name: str, value: float) -> None:
+    with pytest.raises(CameraError, match=f"camera: {name} "):
+        replace(CAMERA, **{name: value})
 
 
 @pytest.mark.parametrize("unit", [float("nan"), float("inf"), "1", True])

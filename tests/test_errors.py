@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from knuckle.errors import DatasetError, DepthError, KnuckleError
+from knuckle.errors import DatasetError, DepthError, KnuckleError, shown
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,24 @@ def test_of_a_very_long_message_both_ends_are_kept() -> None:
 def test_errors_come_back_from_worker_processes() -> None:
     error = pickle.loads(pickle.dumps(DatasetError("a\nb")))
     assert (type(error), str(error)) == (DatasetError, "a b")
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.5, "1.5"),
+        ("a\n", r"'a\n'"),
+        (10**5000, "a int that cannot be written"),
+        (Hostile(), "a Hostile that cannot be written"),
+        ([0] * 1000, "[0, 0, "),
+    ],
+    ids=["number", "text", "long", "hostile", "list"],
+)
+def test_any_value_can_be_shown(value: object, text: str) -> None:
+    assert shown(value).startswith(text)
+    assert len(shown(value)) < 120

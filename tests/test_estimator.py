@@ -13,7 +13,7 @@ from knuckle import judge
 from knuckle.camera import Camera
 from knuckle.crop import CropBox
 from knuckle.depth import read_depth
-from knuckle.errors import CameraError, DepthError, SettingsError, WeightsError
+from knuckle.errors import CameraError, DepthError, SettingsError, WeightsError, shown
 from knuckle.estimator import Hand, HandPoseEstimator
 from knuckle.networks import SHIPPED
 from onnx_stand_ins import CAMERA, INDEX_TIP, OFFSETS, PALM, hand_frame, regression_model, segmentation_model
@@ -212,6 +212,7 @@ BAD_FRAMES = {
     "60 m": np.full((480, 640), 60_000, np.float32),
     "colour": np.full((480, 640, 3), 600, np.float32),
     "words": np.full((480, 640), "600"),
+    "light years": np.where(np.arange(640) < 3, np.float32(3e38), np.float32(600)) * np.ones((480, 1), np.float32),
 }
 
 
@@ -240,10 +241,14 @@ BAD_OPTIONS = [
     {"center": [0, float("inf"), 600]},
     {"center": "middle"},
     {"center": [[0, 0, 600]]},
+    {"center": [10**400, 0, 600]},
+    {"center": [10**5000, 0, 600]},
+    {"cube_mm": 10**5000},
+    {"side": 10**5000},
 ]
 
 
-@pytest.mark.parametrize("options", BAD_OPTIONS, ids=str)
+@pytest.mark.parametrize("options", BAD_OPTIONS, ids=shown)
 def test_bad_options_are_refused_by_name(stand_in: HandPoseEstimator, options: dict) -> None:
     with pytest.raises(SettingsError, match=next(iter(options))):
         stand_in(hand_frame(), CAMERA, **options)

@@ -107,6 +107,13 @@ def test_frames_of_any_size(size: tuple[int, int]) -> None:
     )
 
 
+@pytest.mark.parametrize("size", [(1, 640), (2, 640), (480, 1), (1, 1), (3, 1000)])
+def test_a_strip_of_a_frame_has_no_hand(size: tuple[int, int]) -> None:
+    """OpenCV ends the process for an image without rows, which is what thinning leaves of the first."""
+    camera = Camera(500.0, 500.0, size[1] / 2, size[0] / 2, size[1], size[0])
+    assert find_centers(np.full(size, 500.0, np.float32), camera) == []
+
+
 def test_hand_center_is_the_middle_of_the_percentiles() -> None:
     points = np.random.default_rng(1).normal(size=(500, 3)) * [10, 20, 30]
     center = hand_center(points.astype(np.float32))

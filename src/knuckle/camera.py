@@ -10,9 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from knuckle.errors import CameraError
+from knuckle.errors import CameraError, shown
 
 _REQUIRED = ("fx", "fy", "cx", "cy", "width", "height")
+
+_LEAST_PX, _MOST_PX = 1e-3, 1e9
+"""Of a focal length, and at most of a principal point: beyond these lies no camera, and arithmetic overflows."""
+
+_LONGEST = 1_000_000
+"""Pixels along a side of an image."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +43,28 @@ class Camera:
         for name in ("fx", "fy", "cx", "cy"):
             value = getattr(self, name)
             if not _is_finite(value):
-                raise CameraError(f"camera: {name} must be a finite number of pixels, got {value!r}")
+                raise CameraError(f"camera: {name} must be a finite number of pixels, got {shown(value)}")
             object.__setattr__(self, name, float(value))  # NumPy's scalars would not go into a JSON file
         for name in ("fx", "fy"):
-            if getattr(self, name) <= 0:
+            if not _LEAST_PX <= getattr(self, name) <= _MOST_PX:
                 raise CameraError(
-                    f"camera: {name} is a focal length in pixels and must be positive, got {getattr(self, name)!r}"
+                    f"camera: {name} is a focal length in pixels and must be positive, {_LEAST_PX:g} to {_MOST_PX:g}, "
+                    f"got {getattr(self, name)!r}"
                 )
+        for name in ("cx", "cy"):
+            if abs(getattr(self, name)) > _MOST_PX:
+                raise CameraError(f"camera: {name} must be within {_MOST_PX:g} pixels, got {getattr(self, name)!r}")
         for name in ("width", "height"):
             value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value <= 0:
-                raise CameraError(f"camera: {name} must be a positive whole number of pixels, got {value!r}")
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 0 < value <= _LONGEST:
+                raise CameraError(
+                    f"camera: {name} must be a positive whole number of pixels up to {_LONGEST:,}, got {shown(value)}"
+                )
             object.__setattr__(self, name, int(value))
         unit = self.depth_unit_mm
         if unit is not None:
             if not _is_finite(unit) or unit <= 0:
-                raise CameraError(f"camera: depth_unit_mm must be a positive number of millimetres, got {unit!r}")
+                raise CameraError(f"camera: depth_unit_mm must be a positive number of millimetres, got {shown(unit)}")
             object.__setattr__(self, "depth_unit_mm", float(unit))
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:

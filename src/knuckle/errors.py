@@ -10,6 +10,17 @@ _LONGEST = 1000  # characters of a message: a terminal's page
 _CONTROLS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*|[\x00-\x1f\x7f-\x9f]")
 
 
+def shown(value: object) -> str:
+    """A value as a message quotes it: its `repr`, cut after 100 characters, or its type where that fails."""
+    try:
+        text = repr(value)
+    except (
+        Exception
+    ):  # Python refuses to write integers of thousands of digits, and a stranger's object may do anything
+        return f"a {type(value).__name__} that cannot be written"
+    return text if len(text) <= 100 else f"{text[:100]} ..."
+
+
 class KnuckleError(Exception):
     """Base of every error that knuckle raises on purpose.
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from knuckle.camera import Camera
 from knuckle.crop import CUBE_MM, CropBox
 from knuckle.depth import check_depth
-from knuckle.errors import SettingsError
+from knuckle.errors import SettingsError, shown
 from knuckle.judge import MIN_GLIMPSE_MM2, is_hand, part_map, side_scores, visible_area
 from knuckle.locate import find_centers, refine_center
 from knuckle.networks import SHIPPED, load_regression, load_segmentation
@@ -225,24 +225,26 @@ def _check_sides(side: str) -> tuple[str, ...]:
     if side == "auto":
         return SIDES
     if side not in SIDES:
-        raise SettingsError(f'side must be "right", "left" or "auto", got {side!r}')
+        raise SettingsError(f'side must be "right", "left" or "auto", got {shown(side)}')
     return (str(side),)
 
 
 def _check_cube(cube_mm: float) -> None:
     low, high = CUBE_RANGE_MM
     if not isinstance(cube_mm, int | float | np.number) or not low <= cube_mm <= high:
-        raise SettingsError(f"cube_mm must be {low:g} to {high:g} mm (an adult's hand: {CUBE_MM:g}), got {cube_mm!r}")
+        raise SettingsError(
+            f"cube_mm must be {low:g} to {high:g} mm (an adult's hand: {CUBE_MM:g}), got {shown(cube_mm)}"
+        )
 
 
 def _check_center(center: ArrayLike) -> NDArray[np.float64]:
     try:
         values = np.asarray(center, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise SettingsError(f"center must be x, y, z in mm, got {center!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise SettingsError(f"center must be x, y, z in mm, got {shown(center)}") from None
     near, far = CENTER_RANGE_MM
     if values.shape != (3,) or not (near <= values[2] <= far and np.abs(values).max() <= far):
         raise SettingsError(
-            f"center must be x, y, z in mm, camera axes, with z of {near:g} to {far:g}, got {values.tolist()}"
+            f"center must be x, y, z in mm, camera axes, with z of {near:g} to {far:g}, got {shown(values.tolist())}"
         )
     return values

@@ -84,6 +84,8 @@ def find_centers(
     depth: (H, W) mm, 0 = no measurement. The list is empty where nothing plausible lies in the depth range.
     """
     surfaces = _surfaces(depth, camera, settings)
+    if surfaces is None:
+        return []
     left = surfaces.number > 0  # (h, w) pixels that no guess has taken yet
     guesses: list[_Guess] = []
     for _ in range(_MAX_SLABS):
@@ -123,10 +125,15 @@ def largest_region(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
 
 
-def _surfaces(depth: NDArray[np.float32], camera: Camera, settings: SearchSettings) -> _Surfaces:
-    """Thins the frame, joins neighbouring pixels of similar depth to surfaces, and drops the small ones."""
+def _surfaces(depth: NDArray[np.float32], camera: Camera, settings: SearchSettings) -> _Surfaces | None:
+    """Thins the frame, joins neighbouring pixels of similar depth to surfaces, and drops the small ones.
+
+    None for a frame that is all gone then, being a strip of a few rows: OpenCV ends the process for an empty image.
+    """
     stride = max(1, round(camera.width / _THIN_WIDTH))
     z = np.ascontiguousarray(depth[stride // 2 :: stride, stride // 2 :: stride], dtype=np.float32)
+    if not z.size:
+        return None
     rows, columns = np.indices(z.shape) * stride + stride // 2
     points = camera.back_project(np.stack([columns, rows], axis=-1), z).astype(np.float32)
     area = (np.square(z * stride) / (camera.fx * camera.fy)).astype(np.float32)

@@ -99,7 +99,7 @@ def test_curves_of_different_lengths_are_refused(tmp_path: Path) -> None:
     results = make_results(make_recipe(1), 1)
     results["tables"]["methods"]["a"]["test"]["curve"].pop()
     regime = group([write_run(tmp_path / "run-0"), write_run(tmp_path / "run-1", 1, results=results)])[0]
-    with pytest.raises(SettingsError, match=r"methods, a: .*test\.curve of different lengths"):
+    with pytest.raises(SettingsError, match=r"methods, a: test\.curve is of another length"):
         vectors(gather(regime), "methods", "a", "test.curve")
 
 
@@ -201,3 +201,21 @@ def test_the_row_of_the_paper_votes_and_is_gated(tmp_path: Path, rows: tuple[str
 )
 def test_a_letter_of_the_paper_stands_alone(name: str, letter: str | None) -> None:
     assert compare.paper_letter(name) == letter
+
+
+@pytest.mark.parametrize("metric", ["curve", "joints"])
+def test_a_list_of_another_length_is_refused(tmp_path: Path, metric: str) -> None:
+    results = make_results(make_recipe())
+    results["tables"]["methods"]["a"]["test"][metric].append(0.5)
+    regime = group([write_run(tmp_path / "run", results=results)])[0]
+    with pytest.raises(SettingsError, match=f"methods, a: test.{metric} is of another length"):
+        vectors(gather(regime), "methods", "a", f"test.{metric}")
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e300, "1", True])
+def test_what_is_no_result_is_refused(tmp_path: Path, value: Any) -> None:
+    results = make_results(make_recipe())
+    results["tables"]["methods"]["a"]["test"]["mean_3d"] = value
+    regime = group([write_run(tmp_path / "run", results=results)])[0]
+    with pytest.raises(SettingsError, match="methods, a: holds what is no number"):
+        gather(regime)

@@ -56,6 +56,45 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, text: str, said: str
         read_run(run)
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("data",), []),
+        (("data", "scale"), "1"),
+        (("segmentation", "network"), [-1]),
+        (("segmentation", "fit"), 3),
+        (("supervision", "rows"), ["a"]),
+        (("supervision", "rows", "control"), None),
+        (("supervision", "rows", "control", "labels"), ["none"]),
+        (("methods", "rows", "a", "parts"), [[]]),
+        (("methods", "fit", "epochs"), True),
+    ],
+)
+def test_settings_of_another_kind_are_refused(tmp_path: Path, path: tuple[str, ...], value: Any) -> None:
+    recipe = make_recipe()
+    at = recipe
+    for key in path[:-1]:
+        at = at[key]
+    results = make_results(recipe)
+    at[path[-1]] = value
+    with pytest.raises(SettingsError, match=r"recipe\.json: .*run  knuckle train  again"):
+        read_run(write_run_of(tmp_path / "run", recipe, results))
+
+
+def write_run_of(folder: Path, recipe: dict[str, Any], results: dict[str, Any]) -> Path:
+    folder.mkdir()
+    write_json(folder / "recipe.json", recipe)
+    write_json(folder / "results.json", results)
+    return folder
+
+
+def test_json_of_any_depth_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (run / "recipe.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"recipe\.json: cannot be read"):
+        read_run(run)
+
+
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     (run / "results.json").write_bytes(b"\xff\xfe\x00")

@@ -99,13 +99,19 @@ def test_an_asset_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         np.testing.assert_array_equal(getattr(again, field.name), getattr(built, field.name))
 
 
-@pytest.mark.parametrize("damage", ["cut", "emptied", "foreign", "other arrays", "scribbled"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "emptied", "foreign", "other arrays", "other faces", "other shape", "scribbled"]
+)
 def test_a_damaged_cached_asset_is_built_anew(tmp_path: Path, damage: str) -> None:
     built = load_asset("soma", tmp_path)
     (path,) = tmp_path.iterdir()
     data = bytearray(path.read_bytes())
     if damage == "other arrays":
         np.savez(path, vertices=built.vertices)
+    elif damage in ("other faces", "other shape"):  # compiled code would read beyond the vertices
+        arrays = {field.name: getattr(built, field.name) for field in fields(HandAsset)}
+        other = {"faces": built.faces + 1} if damage == "other faces" else {"weights": built.weights[:-1]}
+        np.savez_compressed(path, **{**arrays, **other})
     else:
         data[len(data) // 3 : len(data) // 3 + 64] = bytes(64)
         path.write_bytes({"cut": data[:1000], "emptied": b"", "foreign": b"not an archive", "scribbled": data}[damage])

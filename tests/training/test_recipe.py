@@ -184,3 +184,22 @@ def test_a_missing_recipe_is_refused(tmp_path: Path) -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         Recipe().segmentation.fit.epochs = 3.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "segmentation: {fit: {seed: 1" + "0" * 5000 + "}}",
+        "segmentation: {fit: {seed: 2001-99-99}}",
+        "[" * 5000,
+        "segmentation: !!int x",
+        "a: &a [*a]",
+        "a: &a {<<: *a}",
+        "!!python/object/apply:os.system [exit 1]",
+    ],
+)
+def test_yaml_that_python_stumbles_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"a\.yaml: ") as caught:
+        load_recipe(tmp_path / "a.yaml")
+    assert "\n" not in str(caught.value)

@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from knuckle.depth.limits import FAR_MM, NEAR_MM
 from knuckle.errors import DepthError
 
+_INFINITE_MM = 1e9
+"""A thousand kilometres: a sum of squares of such depths still fits a float32."""
+
 
 def check_depth(depth: ArrayLike, source: str | Path = "depth", unit_mm: float | None = None) -> NDArray[np.float32]:
     """Returns depth (H, W) mm as float32 if it can be a depth frame; does not copy what is float32 already.
@@ -37,7 +40,7 @@ def check_depth(depth: ArrayLike, source: str | Path = "depth", unit_mm: float |
 
 
 def as_depth(depth: ArrayLike, source: str | Path) -> NDArray[np.float32]:
-    """(H, W) float32 of finite values ≥ 0."""
+    """(H, W) float32 of values ≥ 0 and less than `_INFINITE_MM`."""
     try:
         array = np.asarray(depth)
     except (ValueError, TypeError) as error:
@@ -48,8 +51,9 @@ def as_depth(depth: ArrayLike, source: str | Path) -> NDArray[np.float32]:
         raise DepthError(f"{source}: depth must be real numbers in millimetres, got {array.dtype}")
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes inf and is counted as such below
         frame = array.astype(np.float32, copy=False)
-    if not (frame.min() >= 0 and frame.max() < np.inf):
-        counts = {"NaN": np.isnan(frame), "infinite": np.isinf(frame), "negative": (frame < 0) & ~np.isinf(frame)}
+    if not (frame.min() >= 0 and frame.max() < _INFINITE_MM):
+        infinite = np.abs(frame) >= _INFINITE_MM
+        counts = {"NaN": np.isnan(frame), "infinite": infinite, "negative": (frame < 0) & ~infinite}
         found = ", ".join(f"{mask.sum()} {name}" for name, mask in counts.items() if mask.any())
         raise DepthError(f"{source}: {found} of {frame.size} depth values: set pixels without a measurement to 0")
     return frame

@@ -59,7 +59,7 @@ class Run:
             noted = found.pop(_SUM, None)  # results of earlier versions have none
             if noted not in (None, _digest(found)):
                 raise ValueError("its checksum is wrong")
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise SettingsError(f"{path}: damaged ({error}): do the step again, with  --redo {name}") from None
         return found
 

@@ -13,6 +13,11 @@ Value = float | list[float | None] | None
 Numbers = dict[str, dict[str, dict[str, list[Value]]]]
 """Metrics are dotted paths, "test.pixel". A value is None where a seed lacks it; a list for curves, joints, parts."""
 
+_LENGTHS = {"curve": 81, "joints": 21, "parts": 20}
+"""Of lists: a success curve from 0 to 80 mm, one value a joint, one a part."""
+
+_LARGEST = 1e12  # beyond it lies damage, and arithmetic overflows
+
 
 def gather(regime: Regime) -> Numbers:
     """Every number of a regime's results. Raises `SettingsError` for a result that is no number."""
@@ -42,8 +47,8 @@ def per_seed(numbers: Numbers, table: str, row: str, metric: str) -> list[float 
 def vectors(numbers: Numbers, table: str, row: str, metric: str) -> np.ndarray:
     """The lists of a metric over the seeds that have it, (S, L), NaN for what a list lacks; (0, 0) if there is none."""
     values = [value for value in numbers[table].get(row, {}).get(metric, []) if isinstance(value, list)]
-    if len({len(value) for value in values}) > 1:
-        raise SettingsError(f"{table}, {row}: the seeds have {metric} of different lengths: run  knuckle train  again")
+    if len({_LENGTHS.get(metric.rpartition(".")[2]), *(len(value) for value in values)} - {None}) > 1:
+        raise SettingsError(f"{table}, {row}: {metric} is of another length than it must be: run  knuckle train  again")
     return np.array(values, dtype=np.float64) if values else np.empty((0, 0))
 
 
@@ -78,9 +83,9 @@ def _leaves(measures: Any, path: str) -> Iterator[tuple[str, Value]]:
 
 
 def _number(value: Any) -> float | None:
-    """Raises `TypeError` if it is none; what is not finite counts as missing."""
+    """Raises `TypeError` if it is none that a result can be; what is not finite counts as missing."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or _LARGEST < abs(value) < math.inf:
         raise TypeError
     return float(value) if math.isfinite(value) else None

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from knuckle.errors import SettingsError
+from knuckle.errors import SettingsError, shown
 
 RECIPE = "recipe.json"
 RESULTS = "results.json"
 
 TABLES = ("segmentation", "restoration", "supervision", "methods", "time")
 """What `results.json` holds under "tables": row → measures; empty where the recipe leaves a step out."""
+
+
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("data", "segmentation", "supervision", "methods", "rows", "fit"), dict),
+    **dict.fromkeys(("network", "labels", "parts", "first", "method", "benchmark", "train", "dev", "test"), str),
+    **dict.fromkeys(("scale", "epochs", "shift_mm", "real_share"), int | float),
+}
+"""Of the settings that a report puts into words or goes by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +66,7 @@ def read_run(folder: Path) -> FinishedRun:
     if not (folder / RECIPE).is_file():
         raise SettingsError(f"{folder}: not a run of  knuckle train  (no {RECIPE})")
     recipe = _read_object(folder / RECIPE)
+    _check_settings(folder / RECIPE, recipe)
     if not (folder / RESULTS).is_file():
         raise SettingsError(f"{folder}: the run is not finished (no {RESULTS}): go on with  knuckle train")
     results = _read_object(folder / RESULTS)
@@ -72,9 +81,12 @@ def read_run(folder: Path) -> FinishedRun:
             if not isinstance(tables[step].get(row), dict):
                 raise SettingsError(f"{folder / RESULTS}: table {step!r} has no row {row!r}: run  knuckle train  again")
     seed = results.get("seed")
-    if not isinstance(seed, int):
-        raise SettingsError(f"{folder / RESULTS}: seed must be a whole number, got {seed!r}")
-    return FinishedRun(folder, recipe, tables, results.get("made_by") or {}, seed)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise SettingsError(f"{folder / RESULTS}: seed must be a whole number, got {shown(seed)}")
+    machine = results.get("made_by") or {}
+    if not isinstance(machine, dict):
+        raise SettingsError(f"{folder / RESULTS}: made_by must be an object, got {shown(machine)}")
+    return FinishedRun(folder, recipe, tables, machine, seed)
 
 
 def group(folders: Sequence[Path]) -> list[Regime]:
@@ -118,10 +130,23 @@ def _differences(one: Any, other: Any, key: str) -> Iterator[str]:
         yield key
 
 
+def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Raises `SettingsError` unless what a report reads of a recipe is of its kind. Anything may be missing."""
+    for key, value in settings.items():
+        kinds = _KINDS.get(key)
+        if kinds is not None and value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+            raise SettingsError(f"{path}: {key} cannot be {shown(value)}: run  knuckle train  again")
+        for below in value.values() if key == "rows" and isinstance(value, dict) else (value,):
+            if key == "rows" and not isinstance(below, dict):
+                raise SettingsError(f"{path}: rows cannot hold {shown(below)}: run  knuckle train  again")
+            if isinstance(below, dict):
+                _check_settings(path, below)
+
+
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: cannot be read as JSON ({' '.join(str(error).split())})") from None
     if not isinstance(found, dict):
         raise SettingsError(f"{path}: must hold a JSON object, got a {type(found).__name__}")

@@ -7,8 +7,6 @@ metacarpal, proximal, middle, distal. A bone is named by the joint at its base.
 import importlib.metadata
 import io
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from knuckle.errors import MissingExtraError, SettingsError
 from knuckle.files import write_whole
+from knuckle.numpy_files import read_npz
 
 BONES = 21
 FOREARM, WRIST = 0, 1
@@ -26,6 +25,7 @@ THUMB = (2, 3, 4)
 FOREARM_MM = 130.0
 """Forearm kept behind the wrist: more than the cube ever shows."""
 
+_MOST_BYTES = 1 << 28  # of a cached asset, unpacked: MakeHuman's takes 20 MB
 _FORMAT = 2  # raise it when the arrays below change meaning, so that cached files are built anew
 
 
@@ -157,12 +157,35 @@ def _mano_path(name: str) -> Path | None:
 
 
 def _load(path: Path) -> HandAsset | None:
-    """The cached asset, or None where there is none or it cannot be read."""
+    """The cached asset, or None where there is none, or one that cannot be read or would not fit together.
+
+    Compiled code goes by the numbers of its faces, wherever they point.
+    """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # given a path, np.load may leak it
-            return HandAsset(**{field.name: arrays[field.name] for field in fields(HandAsset)})
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+        arrays = read_npz(path, SettingsError, most=_MOST_BYTES)
+        asset = HandAsset(**{field.name: arrays[field.name] for field in fields(HandAsset)})
+    except (SettingsError, KeyError):
         return None
+    return asset if _fits_together(asset) else None
+
+
+def _fits_together(asset: HandAsset) -> bool:
+    count, shapes = len(asset.vertices) if asset.vertices.ndim else 0, asset.shapes.shape[-1:]
+    forms = {
+        "vertices": (count, 3),
+        "joints": (BONES, 3),
+        "weights": (count, BONES),
+        "faces": (*asset.faces.shape[:1], 3),
+        "shape_vertices": (*shapes, count, 3),
+        "shape_joints": (*shapes, BONES, 3),
+        "shapes": (*asset.shapes.shape[:1], *shapes),
+    }
+    for name, form in forms.items():
+        array = getattr(asset, name)
+        if array.shape != form or array.dtype != (np.int32 if name == "faces" else np.float64):
+            return False
+    whole = all(np.isfinite(getattr(asset, name)).all() for name in forms)
+    return bool(whole and count and asset.faces.size and 0 <= asset.faces.min() <= asset.faces.max() < count)
 
 
 def _save(asset: HandAsset, path: Path) -> None:

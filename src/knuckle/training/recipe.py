@@ -211,8 +211,9 @@ def load_recipe(path: str | Path) -> Recipe:
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         return Recipe.model_validate(values or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: cannot read the recipe ({' '.join(str(error).split())})") from None
-    except ValidationError as error:
+    except ValidationError as error:  # a kind of `ValueError`, as the rest of what follows is
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"{path}: {faults}") from None
+    except Exception as error:  # PyYAML also fails with what Python says of a date, a number or deep nesting
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SettingsError(f"{path}: cannot read the recipe ({reason})") from None
