@@ -18,8 +18,11 @@ test-slow: $(VENV)/dev.stamp
 
 # The lowest versions that pyproject.toml allows, in an environment of their own. Left out: what draws a browser, trains
 # for minutes, or compares with tools that only developers have (docs/supply.md).
+MINIMAL := tests/data tests/sources tests/evaluation tests/viewer \
+  $(filter-out tests/test_faults.py tests/test_cli_adapting.py tests/test_cli_stopping.py,$(wildcard tests/test_*.py))
 test-minimal: $(VENV)/minimal/stamp
-	$(VENV)/minimal/bin/python -m pytest -m "not slow" $(MINIMAL)
+	$(VENV)/minimal/bin/python -m pytest -m "not slow" -o filterwarnings= -p no:warnings \
+	  --ignore tests/viewer/test_page_in_a_browser.py $(MINIMAL)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
