@@ -10,8 +10,6 @@ the shards find is merged; "same" says whether that is what the whole finds.
 
 import json
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from typing import Annotated, Any
 
 import numba
 import numpy as np
+import psutil
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
@@ -129,10 +128,10 @@ def _same(found: list[Matches], others: list[Matches]) -> bool:
 
 
 def _size(path: Path, count: int) -> Row:
-    """Bytes of a file or folder for each of so many things, and this process's memory at its most."""
+    """Bytes of a file or folder for each of so many things, and this process's memory after them."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {"bytes each": sum(file.stat().st_size for file in files) / count, "MB at most": most / 1e6}
+    held = psutil.Process().memory_info().rss
+    return {"bytes each": sum(file.stat().st_size for file in files) / count, "MB after": held / 1e6}
 
 
 def alone(work: Callable[..., Row], *arguments: Any) -> Row:

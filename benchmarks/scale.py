@@ -1,11 +1,12 @@
 """Rendering, restoring and predicting on a Dask cluster of this machine: one worker against two, and their memory.
 
-    python benchmarks/scale.py [--job restore] [--count 2048] [--json]
+    python benchmarks/scale.py [--job restore] [--count 2048] [--rounds 3] [--json]
 
 Each cluster first does a little, so that starting, loading and compiling are not counted; opening and writing files is.
 Restoring is of clean MakeHuman hands, with a dictionary of 3,300 others (10⁶ patches); predicting is of copies of the
 frames that come with knuckle. The machine must be idle, with two cores to spare: whatever else runs takes from the two
-workers more than from the one.
+workers more than from the one. Rounds of one worker and of two alternate, and the ratio is that of the medians: the
+speed of a rented core changes from minute to minute.
 """
 
 import json
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import psutil
@@ -77,8 +79,8 @@ def predict(folder: Path, name: str, count: int, client: Client) -> None:
 
 
 JOBS = {
-    "synth": Job(lambda folder, count: None, synth, 16_384),
-    "restore": Job(noisy_maps, restore, 2_048),
+    "synth": Job(lambda folder, count: None, synth, 8_192),
+    "restore": Job(noisy_maps, restore, 1_024),
     "predict": Job(copied_frames, predict, 1_024),
 }
 
@@ -87,34 +89,40 @@ def _resident_mb() -> float:
     return float(psutil.Process().memory_info().rss / 1e6)
 
 
-def run(job: Job, folder: Path, workers: int, count: int) -> dict[str, float]:
+def run(job: Job, folder: Path, name: str, workers: int, count: int) -> dict[str, float]:
     """Samples a second, and the memory in MB of the largest worker before and after them."""
     with (
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,  # type: ignore[no-untyped-call]
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
-        job.work(folder, f"first-{workers}", count // 4, client)
+        job.work(folder, f"first-{name}", count // 4, client)
         early = max(client.run(_resident_mb).values())
         start = time.perf_counter()
-        job.work(folder, f"whole-{workers}", count, client)
+        job.work(folder, f"whole-{name}", count, client)
         rate = count / (time.perf_counter() - start)
         return {"samples_per_second": rate, "early_mb": early, "late_mb": max(client.run(_resident_mb).values())}
 
 
-def compare(name: str, count: int | None) -> dict[str, Any]:
-    """One worker and two on the same job."""
+def compare(name: str, count: int | None, rounds: int) -> dict[str, Any]:
+    """One worker and two on the same job, by turns."""
     job = JOBS[name]
     count = count or job.count
+    runs: dict[int, list[dict[str, float]]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder:
         job.prepare(Path(folder), count)
-        workers = {number: run(job, Path(folder), number, count) for number in (1, 2)}
-    ratio = workers[2]["samples_per_second"] / workers[1]["samples_per_second"]
-    return {"count": count, "workers": workers, "ratio": ratio, "load": psutil.getloadavg()[0]}
+        for turn in range(rounds):
+            for number, results in runs.items():
+                results.append(run(job, Path(folder), f"{turn}-{number}", number, count))
+    rates = {number: [one["samples_per_second"] for one in results] for number, results in runs.items()}
+    middle = {number: sorted(runs[number], key=lambda one: one["samples_per_second"])[rounds // 2] for number in runs}
+    ratio = median(rates[2]) / median(rates[1])
+    return {"count": count, "workers": middle, "rates": rates, "ratio": ratio, "load": psutil.getloadavg()[0]}
 
 
 def main(
     job: Annotated[list[str] | None, typer.Option(help="synth, restore or predict, by default all of them.")] = None,
     count: Annotated[int | None, typer.Option(min=256, help="Samples a run.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Of one worker and of two, each.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Rate and memory of one and of two Dask workers."""
@@ -126,7 +134,7 @@ def main(
         for name in job or JOBS:
             if name not in JOBS:
                 raise SettingsError(f"there is no job {name!r}: choose {', '.join(JOBS)}")
-            results[name] = compare(name, count)
+            results[name] = compare(name, count, rounds)
     except KnuckleError as error:
         typer.echo(f"scale: {error}", err=True)
         raise typer.Exit(2) from None
