@@ -33,6 +33,15 @@ class LocalContrastNorm(nn.Module):
         return F.avg_pool2d(down, (1, size), stride=1, padding=(0, margin), count_include_pad=False)
 
 
+def with_edges_repeated(maps: Tensor, count: int) -> Tensor:
+    """Maps (N, C, H, W) → (N, C, H + count, W + count): the last column, then the last row, `count` times more.
+
+    What `F.pad` with mode="replicate" does; that one's gradient has no place in a compiled training (PyTorch 2.13).
+    """
+    maps = torch.cat([maps, *[maps[..., -1:]] * count], dim=3)
+    return torch.cat([maps, *[maps[..., -1:, :]] * count], dim=2)
+
+
 class ConvBlock(nn.Sequential):
     """3×3 convolution, normalisation over the pixels of the one image ([N] §4), ReLU."""
 

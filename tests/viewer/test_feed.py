@@ -86,16 +86,17 @@ def test_torn_frames_of_a_recording_are_counted_and_passed_over(play: Callable[.
     assert feed.state.fault == ""
 
 
-def test_what_nobody_takes_is_dropped_and_the_two_newest_stay(play: Callable[..., Feed]) -> None:
+def test_what_nobody_takes_is_dropped_and_the_four_newest_stay(play: Callable[..., Feed]) -> None:
     def script() -> Iterator[LiveFrame]:
         yield from (frame(number) for number in range(10))
         gate.wait()
 
     gate = Gate()
     feed = play(Camera3D(script))
-    until(lambda: feed.state.dropped == 8)
-    assert take(feed).index == 8
-    assert take(feed).index == 9
+    until(lambda: feed.state.dropped == 6)
+    assert feed.waiting == 4
+    assert [take(feed).index for _ in range(4)] == [6, 7, 8, 9]
+    assert feed.waiting == 0
     gate.open()
 
 

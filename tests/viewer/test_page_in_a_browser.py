@@ -8,6 +8,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 
 import cv2
@@ -336,6 +337,37 @@ def test_two_browsers_see_the_same(view: Callable[..., Viewer], visit: Callable[
     first.close()
     second.get_by_label("Pause").uncheck()
     await_status(second, "well", "1 hand")
+
+
+FRAMES_ASKED = """
+async (seconds) => {
+  let count = 0, cancelled = 0;
+  const go = () => { count += 1; requestAnimationFrame(go); };
+  requestAnimationFrame(go);
+  const never = requestAnimationFrame(() => { cancelled += 1; });
+  cancelAnimationFrame(never);
+  await new Promise((done) => setTimeout(done, 1000 * seconds));
+  return [count / seconds, cancelled];
+}
+"""
+"""Frames a second that a page gets which asks for all it can get, and answers to a request that was taken back."""
+
+
+def test_a_browser_that_draws_in_software_draws_less(
+    view: Callable[..., Viewer], visit: Callable[[Viewer], Page], browser: Browser
+) -> None:
+    script = resources.files("knuckle.viewer").joinpath("fewer_frames.js").read_text(encoding="utf-8")
+    page = visit(view(HandTape))
+    assert "SwiftShader" in (page.get_attribute("html", "data-renderer") or "")
+    rate, cancelled = page.evaluate(FRAMES_ASKED, 2)
+    assert 3 < rate <= 26
+    assert cancelled == 0
+    other = browser.new_page()
+    other.goto("about:blank")
+    other.evaluate("WebGL2RenderingContext.prototype.getParameter = () => 'A GPU of some kind';" + script)
+    assert other.get_attribute("html", "data-renderer") == "A GPU of some kind"
+    assert other.evaluate("requestAnimationFrame.toString()") == "function requestAnimationFrame() { [native code] }"
+    other.close()
 
 
 def test_a_tab_that_slept_goes_on_with_the_newest_frame(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from knuckle.anatomy import HAND21
-from knuckle.layers import LocalContrastNorm
+from knuckle.layers import LocalContrastNorm, with_edges_repeated
 from knuckle.regression.masks import joint_labels, joint_masks
 
 _J = len(HAND21)
@@ -117,7 +117,7 @@ class _Inception(nn.Module):
 
     def whole_picture(self, maps: Tensor) -> Tensor:
         """What the branches without a mask make of maps (N, groups · 32, h, w): (N, groups, 32, h, w)."""
-        pooled = F.max_pool2d(F.pad(maps, (0, 1, 0, 1), mode="replicate"), 2, stride=1)
+        pooled = F.max_pool2d(with_edges_repeated(maps, 1), 2, stride=1)
         branches = self.whole(maps), self.pooled(pooled), self.plain(maps)
         return torch.cat([branch.unflatten(1, (self.groups, -1)) for branch in branches], dim=2)
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from knuckle.anatomy import LABELS
 from knuckle.crop import SIZE
-from knuckle.layers import DepthInput, LocalContrastNorm, Trunk
+from knuckle.layers import DepthInput, LocalContrastNorm, Trunk, with_edges_repeated
 
 
 class PaperSegmenter(nn.Module):
@@ -85,7 +85,7 @@ def _hidden(inputs: int, outputs: int) -> list[nn.Module]:
 
 def _dense_pool(maps: Tensor, dilation: int) -> Tensor:
     """2×2 max pooling at stride 1; the last row and column repeat, so that the size stays."""
-    return F.max_pool2d(F.pad(maps, (0, dilation, 0, dilation), mode="replicate"), 2, stride=1, dilation=dilation)
+    return F.max_pool2d(with_edges_repeated(maps, dilation), 2, stride=1, dilation=dilation)
 
 
 def part_probabilities(logits: Tensor, depth: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ class SharedBatchNorm(_BatchNorm):
         shared.num_batches_tracked = norm.num_batches_tracked
         return shared.train(norm.training)
 
+    @torch.compiler.disable  # a compiled training calls it as it is: it waits for other processes
     def forward(self, values: Tensor) -> Tensor:
         """Rows (N, C) or (N, C, h, w)."""
         if not self.training:

@@ -20,6 +20,7 @@ from knuckle.errors import SettingsError
 from knuckle.training.batch_norm import share_batch_norms
 from knuckle.training.batches import batches, shares
 from knuckle.training.checkpoint import drop_checkpoints, load_checkpoint, load_weights, save_checkpoint, save_weights
+from knuckle.training.compiling import compiled
 from knuckle.training.device import chosen_device, device_of, multiplies_bfloat16
 from knuckle.training.log import TrainingLog
 from knuckle.training.optimiser import make_optimiser, make_schedule
@@ -72,7 +73,7 @@ def fit(
         load_weights(model, folder / _WEIGHTS)
     else:
         with closing(_Fitting(model, samples, settings, folder, generator)) as fitting:
-            fitting.go(draw, loss_of, progress)
+            fitting.go(draw, compiled(loss_of) if settings.compiled else loss_of, progress)
         peers.once(lambda: _finish(model, folder))
     model.eval()
 

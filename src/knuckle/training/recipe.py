@@ -27,6 +27,9 @@ class FitSettings(_Strict):
     rate_decay: float = Field(default=0.0, ge=0, description="of the schedule decay ([N]: 1e-5)")
     weight_decay: float = Field(default=0.01, ge=0)
     bfloat16: bool = Field(default=True, description="mixed precision, where the hardware has instructions for it")
+    compiled: bool = Field(
+        default=False, description="loss and gradients as one compiled program: faster by half or more, after a minute"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: the first GPU, if there is one")
     threads: int = Field(default=2, ge=1, description="of a machine; its processes share them")
     seed: int = Field(default=0, ge=0)

@@ -14,6 +14,8 @@ import websockets.asyncio.server
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
+from knuckle.viewer.fewer_frames import with_script
+
 _serving = threading.Lock()
 
 
@@ -63,7 +65,8 @@ def is_local(host: str) -> bool:
 
 @contextmanager
 def guarded(door: Door) -> Iterator[None]:
-    """Puts a door before the server that viser starts meanwhile: it has no means of its own to turn somebody away.
+    """Puts a door before the server that viser starts meanwhile, and a script (`fewer_frames`) into the page that it
+    serves: it has no means of its own to turn somebody away, or to draw less.
 
     Raises `RuntimeError` if viser has started none, so that a page never stands open unnoticed.
     """
@@ -75,7 +78,7 @@ def guarded(door: Door) -> Iterator[None]:
         guards += 1
 
         def asked(connection: Any, request: Request) -> Any:
-            return door.answer(request) or process_request(connection, request)
+            return door.answer(request) or with_script(process_request(connection, request))
 
         return genuine(*arguments, process_request=asked, **options)
 

@@ -14,8 +14,8 @@ from knuckle.sources.source import FRAME_SECONDS
 RETRY_SECONDS = 2.0
 """After a fault, until the source is opened again: a camera that is plugged in again comes back by itself."""
 
-_MOST_WAITING = 2
-"""Frames: one would be lost whenever a look takes longer than a frame lasts, even if the next is quick."""
+_MOST_WAITING = 4
+"""Frames: enough that none is lost to a look or two that take several times longer than a frame lasts."""
 
 _LONGEST_PAUSE = 1.0  # s between two frames of a recording: nobody wants to sit through longer ones
 
@@ -45,7 +45,7 @@ class FeedState:
 
 
 class Feed:
-    """Plays a source: the two newest frames wait until they are taken; older ones are dropped.
+    """Plays a source: the four newest frames wait until they are taken; older ones are dropped.
 
     A recording plays at its own pace, over and over, and can be moved about in; a live source is what it is. Whatever a
     source raises becomes the state's `fault`, and it is opened again after `retry_seconds`. open_it: opens it, in the
@@ -71,9 +71,9 @@ class Feed:
             return self._state
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a frame waits to be taken."""
-        return bool(self._waiting)
+    def waiting(self) -> int:
+        """Frames that wait to be taken."""
+        return len(self._waiting)
 
     def take(self, timeout: float) -> Arrived | None:
         """The next frame that was not taken yet, waited for up to `timeout` seconds."""

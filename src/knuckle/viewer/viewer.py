@@ -26,8 +26,8 @@ from knuckle.viewer.watch import Look, ViewSettings, Watcher
 HOST, PORT = "127.0.0.1", 8080
 
 _DRAW_SECONDS = 0.03
-"""At least from one frame that is drawn to the next, and twice that where frames wait: a browser without a GPU shares
-the cores, and shows about 15 a second."""
+"""At least from one frame that is drawn to the next, and as much again for each frame that waits: a browser without a
+GPU shares the cores, and shows about 15 a second."""
 
 _TICK = 0.1  # s without a frame, after which the status is looked at
 
@@ -152,9 +152,8 @@ class Viewer:
             return
         self.frames += 1
         self._page.count(self._look)
-        # hands are followed in every frame; the newest is drawn, and where one always waits, now and then an older one
-        since = time.monotonic() - self._drawn
-        if since > (2 * _DRAW_SECONDS if feed.is_waiting else _DRAW_SECONDS):
+        # hands are followed in every frame; drawing gives way to frames that wait, but never stops
+        if time.monotonic() - self._drawn > _DRAW_SECONDS * (1 + feed.waiting):
             self._page.show(self._look, settings, feed.state)
             self._drawn = time.monotonic()
 
