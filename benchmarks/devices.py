@@ -1,6 +1,7 @@
 """Images a second of every training, by one process and by several, and how much of the device's arithmetic that is.
 
-    python benchmarks/devices.py [--processes 2] [--batch 16] [--steps 4] [--rounds 3] [--threads 2] [--json]
+    python benchmarks/devices.py [--processes 2] [--batch 16] [--steps 4] [--rounds 3] [--threads 2] [--compiled]
+        [--json]
 
 Made-up crops, the recipes' networks at their full sizes, through the same loop as `knuckle train`. Each round runs
 one process, then several, so that both see the same machine; the numbers are medians over the rounds. On CPUs the
@@ -93,6 +94,7 @@ def paper_regressor(shared: bool) -> Callable[[Data, FitSettings, Path, Steps], 
 TRAININGS: dict[str, Callable[[Data, FitSettings, Path, Steps], nn.Module]] = {
     "f_s, compact": segmenter("compact"),
     "f_s, the paper's": segmenter("paper"),
+    "f_s, the paper's at 24 px": segmenter("paper-24"),
     "teacher": teacher,
     "voting": voting,
     "f_r, shared": paper_regressor(True),
@@ -100,9 +102,16 @@ TRAININGS: dict[str, Callable[[Data, FitSettings, Path, Steps], nn.Module]] = {
 }
 
 
-def measure(name: str, batch: int, steps: int, threads: int) -> dict[str, float]:
-    """Images a second over the steps after the warm-up, and operations a step; of the main process."""
-    settings = FitSettings(steps=WARM_UP + steps, batch=batch, optimiser="muon", rate=1e-4, threads=threads)
+def measure(name: str, batch: int, steps: int, threads: int, compiled: bool) -> dict[str, float]:
+    """Images a second over the steps after the warm-up; of the main process."""
+    settings = FitSettings(
+        steps=WARM_UP + steps,
+        batch=batch,
+        optimiser="adam" if name.startswith("f_r") else "muon",  # as the recipes have it
+        rate=1e-4,
+        threads=threads,
+        compiled=compiled,
+    )
     ends: list[float] = []
     loop._LOG_STEPS = 1  # every step is told
     with tempfile.TemporaryDirectory() as folder:
@@ -139,9 +148,9 @@ def peak(threads: int) -> float:
     return 2 * size**3 / min(took)
 
 
-def work(batch: int, steps: int, threads: int) -> None:
+def work(batch: int, steps: int, threads: int, compiled: bool) -> None:
     """What each process of a round does; the main one prints a line of JSON."""
-    found = {name: measure(name, batch, steps, threads) for name in TRAININGS}
+    found = {name: measure(name, batch, steps, threads, compiled) for name in TRAININGS}
     if processes().is_main:
         rates = {name: values["images"] for name, values in found.items()}
         more = {"peak": peak(threads)} if processes().count == 1 else {}
@@ -164,14 +173,16 @@ def main(
     steps: Annotated[int, typer.Option(min=1, help="Timed, of every training.")] = 4,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Of all processes together.")] = 2,
+    compiled: Annotated[bool, typer.Option("--compiled", help="With fit.compiled.")] = False,
     worker: Annotated[bool, typer.Option(hidden=True)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Images a second of every training by one process and by several."""
     if worker:
-        work(batch, steps, threads)
+        work(batch, steps, threads, compiled)
         return
     arguments = ["--batch", str(batch), "--steps", str(steps), "--threads", str(threads)]
+    arguments += ["--compiled"] * compiled
     found = [[round_of(number, arguments) for number in (1, count)] for _ in range(rounds)]
     best = max(alone["peak"] for alone, _ in found)
     rows = {}

@@ -116,15 +116,20 @@ class CallTarget(Target):
 
 
 def refusal(target: Target, seed: int, number: int) -> str | None:
-    """Runs a case, which depends on (target, seed, number) alone: with what words it was refused, None if it was not.
+    """Runs a case, which depends on (target, seed, number) alone; as `checked`."""
+    rng = np.random.default_rng([seed, number, *target.name.encode()])
+    return checked(lambda: target.case(rng))
+
+
+def checked(work: Callable[[], object]) -> str | None:
+    """Calls a reader: with what words it refused, None if it did not.
 
     Raises `FaultError` for any other exception, for a refusal in more than one line, and for memory that ran out.
     """
-    rng = np.random.default_rng([seed, number, *target.name.encode()])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # on a user's screen they are noise about a damaged file
-            target.case(rng)
+            work()
     except KnuckleError as error:
         _check_refusal(error)
         return str(error)

@@ -80,7 +80,7 @@ def predict(folder: Path, name: str, count: int, client: Client) -> None:
 
 JOBS = {
     "synth": Job(lambda folder, count: None, synth, 8_192),
-    "restore": Job(noisy_maps, restore, 1_024),
+    "restore": Job(noisy_maps, restore, 2_048),
     "predict": Job(copied_frames, predict, 1_024),
 }
 

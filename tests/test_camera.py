@@ -86,7 +86,10 @@ def test_integers_beyond_any_camera_are_refused(name: str, value: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("fx", 1e-30), ("fy", 1e30), ("cx", -1e300), ("cy", 1e10), ("width", 10**7), ("height", 1 << 31)],
+    [
+        *[("fx", 1e-30), ("fy", 1e30), ("cx", -1e300), ("cy", 1e10), ("width", 10**7), ("height", 1 << 31)],
+        *[("depth_unit_mm", 1e300), ("depth_unit_mm", 1001), ("depth_unit_mm", 1e-4)],
+    ],
 )
 def test_numbers_that_arithmetic_would_overflow_with_are_refused(name: str, value: float) -> None:
     with pytest.raises(CameraError, match=f"camera: {name} "):

@@ -63,8 +63,8 @@ class Camera:
             object.__setattr__(self, name, int(value))
         unit = self.depth_unit_mm
         if unit is not None:
-            if not _is_finite(unit) or unit <= 0:
-                raise CameraError(f"camera: depth_unit_mm must be a positive number of millimetres, got {shown(unit)}")
+            if not _is_finite(unit) or not 1e-3 <= unit <= 1e3:
+                raise CameraError(f"camera: depth_unit_mm must be 0.001 to 1000 millimetres, got {shown(unit)}")
             object.__setattr__(self, "depth_unit_mm", float(unit))
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:

@@ -43,12 +43,20 @@ class Network:
             raise WeightsError(f"{path}: {what}, a {role} network is needed: use a file that `knuckle export` wrote")
         _check_ports(path, self._session.get_inputs(), inputs)
         _check_ports(path, self._session.get_outputs(), outputs)
-        self._outputs = list(outputs)
+        self._path, self._outputs = path, list(outputs)
 
     def run(self, **inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Arrays (N, ...) by name → the outputs (N, ...), in the order of `outputs`."""
+        """Arrays (N, ...) by name → the outputs (N, ...), in the order of `outputs`.
+
+        Raises `WeightsError` if the file is damaged in a way that shows only now.
+        """
         feed = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in inputs.items()}
-        return self._session.run(self._outputs, feed)
+        try:
+            return self._session.run(self._outputs, feed)
+        except Exception as error:  # ONNX Runtime has a dozen classes for this, without a common base
+            raise WeightsError(
+                f"{self._path}: cannot be run ({_reason(error)}): reinstall or export it again"
+            ) from None
 
 
 def load_segmentation(folder: Path, threads: int | None = None) -> Network:
@@ -105,8 +113,9 @@ def _open_session(path: Path, threads: int | None) -> Any:
         # Its fallback would print to stdout, and try the same again.
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # ONNX Runtime has a dozen classes for this, without a common base
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path}: not a readable ONNX network ({reason}): reinstall or export it again") from None
+        raise WeightsError(
+            f"{path}: not a readable ONNX network ({_reason(error)}): reinstall or export it again"
+        ) from None
 
 
 def _check_ports(path: Path, found: Sequence[Any], wanted: Shapes) -> None:
@@ -120,6 +129,10 @@ def _check_ports(path: Path, found: Sequence[Any], wanted: Shapes) -> None:
             f"{path}: it has {_words(shapes)} where {_words({name: ('N', *shape) for name, shape in wanted.items()})} "
             "is needed: export it again with this version of knuckle"
         )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _words(shapes: Mapping[str, tuple[object, ...]]) -> str:

@@ -104,6 +104,7 @@ def test_invalid_may_come_first(tmp_path: Path, opened: dict[str, Dataset]) -> N
         (["0 0 500"] * 4 + ["missing"], "line 5: 'missing' is not a number"),
         (["0 0 0.5"] * 5, "mm away from the annotated hands: is it in mm"),
         (["0 600 500"] * 5, "mm away from the annotated hands"),
+        (["0 0 500"] * 4 + ["0 -1e300 500"], "a centre is farther away than 100000 mm or px"),
         ([], "holds no frame"),
     ],
 )

@@ -106,6 +106,8 @@ def test_a_number_in_the_file_is_no_size_of_memory() -> None:
     ):
         with pytest.raises((EOFError, IndexError, pickle.UnpicklingError)):
             read_pickle(cut)
+    with pytest.raises(pickle.UnpicklingError, match="a bytearray, which no hand needs"):
+        read_pickle(b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x0fabc.")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ ANNOTATION, LOCATE = "annotation", "locate"
 
 _NONE = "nan nan nan"
 
+_FARTHEST = 1e5  # mm: 100 m, or an image far wider than any
+
 _NEAR_MM = 20.0
 """Centres of the visible surface lie about this far from the joints' middle; where y is turned, much farther."""
 
@@ -53,6 +55,8 @@ def read_centers(path: str | Path, dataset: Dataset) -> NDArray[np.float64]:
         raise DatasetError(
             f"{path}: {len(values)} centres for {len(dataset)} frames of {dataset.split}: is it of another split?"
         )
+    if (np.abs(values) > _FARTHEST).any():
+        raise DatasetError(f"{path}: a centre is farther away than {_FARTHEST:g} mm or px: is it a file of centres?")
     centers = dataset.protocol.to_mm(values[:, None], "own")[:, 0]
     if dataset.protocol.signs[2] < 0:  # V2V's MSRA15 has z positive, unlike the dataset itself
         centers[:, 2] = np.abs(centers[:, 2])

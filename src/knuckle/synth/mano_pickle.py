@@ -8,7 +8,7 @@ array is as large as the bytes that are there, and nothing of the file's making 
 import io
 import math
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,8 +131,17 @@ class _StandIn:
         self.state = state if isinstance(state, dict) else {}
 
 
+def _refuse_bytearray(_: Any) -> None:
+    raise pickle.UnpicklingError("it wants to load a bytearray, which no hand needs")
+
+
 class _ArraysOnly(pickle._Unpickler):
-    """Python's own unpickler in Python: the compiled one asks for as much memory as a number in the file says."""
+    """Python's own unpickler in Python: the compiled one asks for as much memory as a number in the file says.
+
+    In Python that happens for arrays of bytes alone, which no file of MANO's age has.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: _refuse_bytearray}
 
     def find_class(self, module: str, name: str) -> Any:
         """The few globals that arrays are made of; raises `UnpicklingError` naming any other."""

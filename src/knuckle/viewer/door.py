@@ -78,7 +78,10 @@ def guarded(door: Door) -> Iterator[None]:
         guards += 1
 
         def asked(connection: Any, request: Request) -> Any:
-            return door.answer(request) or with_script(process_request(connection, request))
+            encodings = ", ".join(request.headers.get_all("Accept-Encoding"))
+            if encodings:
+                del request.headers["Accept-Encoding"]  # the page is changed before it is compressed
+            return door.answer(request) or with_script(process_request(connection, request), "gzip" in encodings)
 
         return genuine(*arguments, process_request=asked, **options)
 
