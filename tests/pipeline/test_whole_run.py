@@ -11,6 +11,7 @@ import pytest
 from hands_run import FIT, SIZE
 
 from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.errors import WeightsError
 from knuckle.pipeline import data as data_module
 from knuckle.pipeline import train as train_module
 from knuckle.pipeline.run import Run
@@ -125,6 +126,27 @@ def test_methods_are_scored_by_their_joints(whole: tuple[Recipe, Path, list[tupl
     for name, row in results_of(folder)["tables"]["methods"].items():
         placed = np.load(folder / "methods" / name / "test.npy")
         assert row["test"]["mean_3d"] == pytest.approx(np.linalg.norm(placed - truth, axis=2).mean(), rel=1e-3)
+
+
+def test_step_3_alone_goes_on_from_the_files_of_the_others(
+    whole: tuple[Recipe, Path, list[tuple]], tmp_path: Path
+) -> None:
+    recipe, folder, _ = whole
+    d = str(folder / "supervision" / "dictionary" / "weights.safetensors")
+    f_s = str(folder / "segmentation" / "weights.safetensors")
+    values = recipe.model_dump() | {"supervision": None, "regression": None}
+    values["segmentation"]["weights"] = f_s
+    values["methods"]["rows"] = {"c": METHODS["c"], "d": {**METHODS["d"], "parts": d}}
+    found = train(Recipe.model_validate(values), tmp_path / "run")["tables"]
+    expected = results_of(folder)["tables"]
+    assert found["methods"] == {name: expected["methods"][name] for name in ("c", "d")}
+    assert found["segmentation"] == expected["segmentation"]
+    assert not (tmp_path / "run" / "segmentation" / "weights.safetensors").exists()
+    assert train(Recipe.model_validate(values), tmp_path / "run")["tables"]["methods"] == found["methods"]
+    values["methods"]["rows"]["d"]["parts"] = str(tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match=r"none\.safetensors"):
+        train(Recipe.model_validate(values), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_examples_of_every_row_are_kept(whole: tuple[Recipe, Path, list[tuple]]) -> None:

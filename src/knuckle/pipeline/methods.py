@@ -1,5 +1,6 @@
 """Step 3 of [N]: joint regression on real frames by several methods, all with the same frames and turns."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,10 @@ from knuckle.pipeline.weak import load_tuned
 from knuckle.regression.network import VotingRegressor, start_from
 from knuckle.regression.train import load_method, make_method, place_joints, train_method
 from knuckle.segmentation.network import CompactSegmenter
-from knuckle.segmentation.train import probabilities_in_batches
+from knuckle.segmentation.train import load_segmenter, probabilities_in_batches
 from knuckle.training.augment import Turns
 from knuckle.training.processes import processes
-from knuckle.training.recipe import MethodSettings
+from knuckle.training.recipe import MethodSettings, is_weights
 
 STEP = "methods"
 
@@ -110,6 +111,8 @@ def _begun(run: Run, method: MethodSettings, segmenter: nn.Module) -> nn.Module:
 def _segmenter_of(run: Run, parts: str, segmenter: nn.Module) -> nn.Module | None:
     if parts in ("none", "truth"):
         return None
+    if is_weights(parts):
+        return load_segmenter(run.recipe.segmentation, Path(parts))
     return segmenter if parts == "synthetic" else load_tuned(run, parts)
 
 

@@ -23,10 +23,10 @@ from knuckle.pipeline.run import EXAMPLES, Progress, Run
 from knuckle.regression.network import start_from
 from knuckle.regression.train import make_regressor, train_regressor
 from knuckle.segmentation.network import CompactSegmenter, part_probabilities
-from knuckle.segmentation.train import train_segmenter
+from knuckle.segmentation.train import load_segmenter, train_segmenter
 from knuckle.training.checkpoint import load_weights
 from knuckle.training.processes import Processes, processes
-from knuckle.training.recipe import Recipe
+from knuckle.training.recipe import Recipe, is_weights
 
 RESULTS = "results.json"
 
@@ -129,12 +129,24 @@ def _synthetic_regressor(run: Run, segmenter: nn.Module, data: TrainingData, pro
 
 
 def _check_start(recipe: Recipe) -> None:
-    """Before anything is trained: only a compact network's trunk fits a regressor, and only one of its own size."""
+    """Before anything is trained: files of networks fit; so does the trunk that a regressor starts from, which only a
+    compact network of its own size has."""
+    _check_weights(recipe)
     regression, segmentation = recipe.regression, recipe.segmentation
     if regression is None or not regression.from_segmenter:
         return
     if segmentation.network != "compact" or regression.size != segmentation.size:
         raise SettingsError("regression.from_segmenter needs a compact segmentation network of the same size")
+
+
+def _check_weights(recipe: Recipe) -> None:
+    """Raises `WeightsError` for a file of f_s that is missing or of another network."""
+    rows = recipe.methods.rows.values() if recipe.methods else ()
+    files = {method.parts for method in rows if is_weights(method.parts)}
+    if recipe.segmentation.weights is not None:
+        files.add(recipe.segmentation.weights)
+    for path in sorted(files):
+        load_segmenter(recipe.segmentation, Path(path))
 
 
 def _times(run: Run, segmenter: nn.Module, data: RunData) -> dict[str, float]:

@@ -14,8 +14,7 @@ from knuckle.pipeline.labels import Labeller, Labels
 from knuckle.pipeline.run import Progress, Run
 from knuckle.pipeline.score import part_scores
 from knuckle.restoration.restore import Method, RestoreSettings, restore
-from knuckle.segmentation.train import LabelledCrops, fine_tune, make_segmenter, predict_parts, probabilities_in_batches
-from knuckle.training.checkpoint import load_weights
+from knuckle.segmentation.train import LabelledCrops, fine_tune, load_segmenter, predict_parts, probabilities_in_batches
 from knuckle.training.processes import processes
 from knuckle.training.recipe import LabelSettings
 
@@ -62,9 +61,7 @@ def score_segmenter(segmenter: nn.Module, data: RunData) -> dict[str, Any]:
 
 def load_tuned(run: Run, name: str) -> nn.Module:
     """The fine-tuned f_s of a row. Raises `WeightsError` if the row is not finished."""
-    segmenter = make_segmenter(run.recipe.segmentation)
-    load_weights(segmenter, run.folder / STEP / name / "weights.safetensors")
-    return segmenter.eval()
+    return load_segmenter(run.recipe.segmentation, run.folder / STEP / name / "weights.safetensors")
 
 
 def _rows(run: Run) -> dict[str, LabelSettings]:

@@ -15,7 +15,7 @@ from knuckle.segmentation.network import SEGMENTERS, part_probabilities
 from knuckle.segmentation.teacher import ConditionedSegmenter
 from knuckle.training.augment import augment
 from knuckle.training.checkpoint import load_weights
-from knuckle.training.device import floats_on
+from knuckle.training.device import chosen_device, floats_on
 from knuckle.training.loop import Batch, Progress, fit
 from knuckle.training.recipe import FitSettings, SegmentationRecipe, TeacherSettings
 
@@ -39,6 +39,13 @@ def make_segmenter(recipe: SegmentationRecipe) -> nn.Module:
     return SEGMENTERS[recipe.network](contrast=size.contrast)
 
 
+def load_segmenter(recipe: SegmentationRecipe, path: Path) -> nn.Module:
+    """The same network with trained weights. Raises `WeightsError` as `load_weights` does."""
+    model = make_segmenter(recipe)
+    load_weights(model, path)
+    return model.to(chosen_device(recipe.fit.device)).eval()
+
+
 def train_segmenter(
     recipe: SegmentationRecipe,
     depth: NDArray[np.float16],
@@ -46,7 +53,12 @@ def train_segmenter(
     folder: Path,
     progress: Progress = lambda step, steps, loss: None,
 ) -> nn.Module:
-    """Step 1: trains on depth (N, 48, 48) in [-1, 1] and part maps (N, 48, 48); saves and resumes (see `fit`)."""
+    """Step 1: trains on depth (N, 48, 48) in [-1, 1] and part maps (N, 48, 48); saves and resumes (see `fit`).
+
+    With `recipe.weights` it is trained already.
+    """
+    if recipe.weights is not None:
+        return load_segmenter(recipe, Path(recipe.weights))
     torch.manual_seed(recipe.fit.seed)
     model = make_segmenter(recipe)
     if recipe.start is not None:

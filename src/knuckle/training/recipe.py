@@ -67,6 +67,7 @@ class SegmentationRecipe(_Strict):
     network: Literal["compact", "paper", "paper-24"] = "compact"
     size: NetworkSettings = NetworkSettings()
     start: str | None = Field(default=None, description="weights (safetensors) of the same network to start from")
+    weights: str | None = Field(default=None, description="of a trained network (safetensors): step 1 only scores it")
     not_hand_weight: float = Field(default=0.5, gt=0, description="of a measured pixel that is not hand, in the loss")
     augment: bool = Field(default=True, description="noise, lost pixels and cut-off sides, new in every epoch")
     fit: FitSettings = FitSettings()
@@ -139,7 +140,8 @@ class MethodSettings(_Strict):
         description="[N]'s f_r; two of them, the second on a zoomed crop; ours"
     )
     parts: str = Field(
-        default="none", description='"none", "synthetic" (f_s of step 1), "truth", or a row of step 2 whose f_s it is'
+        default="none",
+        description='"none", "synthetic" (f_s of step 1), "truth", a row of step 2, or an f_s by its *.safetensors',
     )
     first: str | None = Field(default=None, description="the row whose network a cascade begins with")
     shared: bool = Field(default=False, description="one network for all joints, of [N]'s f_r")
@@ -174,12 +176,18 @@ class Recipe(_Strict):
         rows = self.supervision.rows if self.supervision else {}
         methods = self.methods.rows if self.methods else {}
         for name, method in methods.items():
-            if method.parts not in ("none", "synthetic", "truth", *rows):
+            if method.parts not in ("none", "synthetic", "truth", *rows) and not is_weights(method.parts):
                 raise ValueError(f"methods.rows.{name}.parts: there is no row {method.parts!r} in supervision.rows")
             if method.network == "cascade":
                 first = methods.get(method.first or "")
                 if first is None or first.network != "paper" or {first.parts, method.parts} != {"none"}:
                     raise ValueError(f"methods.rows.{name}.first: name a row of [N]'s network without parts")
+        return self
+
+    @model_validator(mode="after")
+    def _trained_or_to_be_trained(self) -> "Recipe":
+        if self.segmentation.weights and self.segmentation.start:
+            raise ValueError("segmentation: give weights, of a trained network, or start, not both")
         return self
 
     @model_validator(mode="after")
@@ -191,6 +199,11 @@ class Recipe(_Strict):
     def with_seed(self, seed: int) -> "Recipe":
         """The same recipe with this seed for every network."""
         return Recipe.model_validate(_reseeded(self.model_dump(), seed))
+
+
+def is_weights(parts: str) -> bool:
+    """Whether the parts of a row of step 3 come from a file of an f_s."""
+    return parts.endswith(".safetensors")
 
 
 def _reseeded(values: object, seed: int) -> object:
