@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from knuckle.errors import CameraError, shown
+from knuckle.files import reason_of
 
 _REQUIRED = ("fx", "fy", "cx", "cy", "width", "height")
 
@@ -133,7 +134,7 @@ class Camera:
         except OSError as error:
             with suppress(OSError):  # nor, under a file instead of a folder, can it be sought
                 partial.unlink()
-            raise CameraError(f"{path}: cannot write the camera file ({error.strerror})") from None
+            raise CameraError(f"{path}: cannot write the camera file ({reason_of(error)})") from None
 
 
 def _is_finite(value: object) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from knuckle.errors import KnuckleError, SettingsError
+from knuckle.files import reason_of
 
 try:
     import fcntl
@@ -31,7 +32,7 @@ def only_writer(path: Path, error: type[KnuckleError] = SettingsError) -> Iterat
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = _taken(lock)
     except OSError as fault:
-        raise error(f"{path}: cannot write ({fault.strerror})") from None
+        raise error(f"{path}: cannot write ({reason_of(fault)})") from None
     if handle is None:
         raise error(
             f"{path}: another process is writing there ({_holder(lock)}): wait until it has ended, or choose another "

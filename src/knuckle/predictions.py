@@ -13,6 +13,7 @@ from typing import IO, Any
 from knuckle.anatomy import HAND21
 from knuckle.errors import SettingsError
 from knuckle.estimator import Hand
+from knuckle.files import reason_of
 
 RECORDS = "predictions.jsonl"
 """Name of the file of records in an output folder."""
@@ -146,7 +147,7 @@ def _whole_file(path: Path, make_folder: bool) -> Iterator[IO[str]]:
             yield file
         partial.replace(path)
     except OSError as error:
-        raise SettingsError(f"{path}: cannot write the predictions ({error.strerror})") from None
+        raise SettingsError(f"{path}: cannot write the predictions ({reason_of(error)})") from None
     finally:
         with suppress(OSError):
             partial.unlink()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from knuckle.draw import HandLike, Image, depth_image, overlay_parts, skeleton
 from knuckle.errors import SettingsError
+from knuckle.files import reason_of
 
 _ENDING, _CODEC = ".mp4", "mp4v"
 """MPEG-4 part 2: every player knows it, browsers do not. OpenCV's wheels come without H.264, and their VP9 takes a
@@ -76,7 +77,7 @@ class VideoFile:
             if kind is None and self._writer is not None:
                 self._partial.replace(self._path)
         except OSError as fault:
-            raise SettingsError(f"{self._path}: cannot write the video ({fault.strerror})") from None
+            raise SettingsError(f"{self._path}: cannot write the video ({reason_of(fault)})") from None
         finally:
             if self._partial.exists():
                 self._partial.unlink()

@@ -56,7 +56,10 @@ def test_values_are_taken_over(tmp_path: Path) -> None:
         ("segmentation: {network: resnet}", "segmentation.network"),
         ("segmentation: {not_hand_weight: 0}", "segmentation.not_hand_weight"),
         ("segmentation: {fit: {steps: 0}}", "segmentation.fit.steps"),
-        ("segmentation: {start: a.safetensors, weights: b.safetensors}", "weights, of a trained network, or start"),
+        (
+            "segmentation: {start: a.safetensors, weights: b.safetensors}",
+            "recipe: Value error, segmentation: give weights",
+        ),
         ("segmentation: {fit: {optimiser: newton}}", "segmentation.fit.optimiser"),
         ("segmentation: {fit: {schedule: cosine}}", "segmentation.fit.schedule"),
         ("segmentation: {fit: {rate_decay: -1}}", "segmentation.fit.rate_decay"),

@@ -17,6 +17,7 @@ from knuckle.depth import msra, npy, png
 from knuckle.depth.check import as_depth, check_depth
 from knuckle.depth.limits import MAX_PIXELS, WANTED
 from knuckle.errors import DepthError
+from knuckle.files import reason_of
 
 _MAX_BYTES = 8 * MAX_PIXELS + 65_536  # a float64 .npy of the largest size
 
@@ -64,7 +65,7 @@ def write_depth(path: str | Path, depth: ArrayLike, unit_mm: float = 1.0) -> Non
     except OSError as error:
         with suppress(OSError):  # nor, under a file instead of a folder, can it be sought
             partial.unlink()
-        raise DepthError(f"{path}: cannot write the depth image ({error.strerror})") from None
+        raise DepthError(f"{path}: cannot write the depth image ({reason_of(error)})") from None
 
 
 def _read_image(path: str | Path, unit_mm: float | None) -> tuple[NDArray, float | None]:

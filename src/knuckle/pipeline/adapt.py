@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from knuckle.data.memory import TrainingData
 from knuckle.data.shards import package_version
 from knuckle.errors import AdaptError, SettingsError
-from knuckle.files import require_writable
+from knuckle.files import reason_of, require_writable
 from knuckle.lock import only_writer
 from knuckle.metrics import joint_errors
 from knuckle.networks import write_sums
@@ -123,6 +123,6 @@ def _write(pair: Pair, out: Path, report: dict[str, Any]) -> None:
         (partial / "adapted.json").write_text(text, encoding="utf-8")
         partial.rename(out)
     except OSError as fault:
-        raise SettingsError(f"{out}: cannot write ({fault.strerror})") from None
+        raise SettingsError(f"{out}: cannot write ({reason_of(fault)})") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)

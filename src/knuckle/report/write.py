@@ -7,7 +7,7 @@ from pathlib import Path
 
 from knuckle.draw import write_image
 from knuckle.errors import SettingsError
-from knuckle.files import write_whole
+from knuckle.files import reason_of, write_whole
 from knuckle.report.blocks import Block, Figure, Section, Table
 from knuckle.report.compare import add_comparisons
 from knuckle.report.figures import joint_figures, part_figures
@@ -46,7 +46,7 @@ def write_report(runs: Sequence[Path], out: Path) -> list[Path]:
         write_whole(out / RESULTS, _as_json(regimes, numbers))
         write_whole(out / _PAGE, page(_TITLE, sections, images))
     except OSError as error:
-        raise SettingsError(f"{out}: cannot write the report ({error.strerror or error})") from None
+        raise SettingsError(f"{out}: cannot write the report ({reason_of(error)})") from None
     return [out / name for name in (_PAGE, _DOCUMENT, RESULTS, *images)]
 
 

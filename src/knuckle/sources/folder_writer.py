@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from knuckle.camera import Camera
 from knuckle.errors import SourceError
-from knuckle.files import write_whole
+from knuckle.files import reason_of, write_whole
 from knuckle.sources.intrinsics import CAMERA_FILE
 from knuckle.sources.timestamps import HEADER, TIMES_FILE, format_line
 from knuckle.sources.writer import FrameWriter
@@ -33,7 +33,7 @@ class FolderWriter(FrameWriter):
             self._times: IO[bytes] = (path / TIMES_FILE).open("xb", buffering=0)
             self._append(f"{HEADER}\n")
         except OSError as error:
-            raise SourceError(f"{path}: cannot write ({error.strerror})") from None
+            raise SourceError(f"{path}: cannot write ({reason_of(error)})") from None
 
     @property
     def count(self) -> int:
@@ -46,7 +46,7 @@ class FolderWriter(FrameWriter):
         try:
             self._append(format_line(name, timestamp))
         except OSError as error:
-            raise SourceError(f"{self.path / TIMES_FILE}: cannot write ({error.strerror})") from None
+            raise SourceError(f"{self.path / TIMES_FILE}: cannot write ({reason_of(error)})") from None
         self._count += 1
 
     def _append(self, line: str) -> None:
