@@ -1,7 +1,6 @@
 """Images a second of every training, by one process and by several, and how much of the device's arithmetic that is.
 
-    python benchmarks/devices.py [--processes 2] [--batch 16] [--steps 4] [--rounds 3] [--threads 2] [--compiled]
-        [--json]
+    python benchmarks/devices.py [--processes 2] [--batch 16] [--steps 4] [--rounds 3] [--threads 2] [--json]
 
 Made-up crops, the recipes' networks at their full sizes, through the same loop as `knuckle train`. Each round runs
 one process, then several, so that both see the same machine; the numbers are medians over the rounds. On CPUs the
@@ -102,8 +101,8 @@ TRAININGS: dict[str, Callable[[Data, FitSettings, Path, Steps], nn.Module]] = {
 }
 
 
-def measure(name: str, batch: int, steps: int, threads: int, compiled: bool) -> dict[str, float]:
-    """Images a second over the steps after the warm-up; of the main process."""
+def measure(name: str, batch: int, steps: int, threads: int, compiled: bool = False) -> dict[str, float]:
+    """Images a second over the steps after the warm-up, and seconds of the first step; of the main process."""
     settings = FitSettings(
         steps=WARM_UP + steps,
         batch=batch,
@@ -112,7 +111,7 @@ def measure(name: str, batch: int, steps: int, threads: int, compiled: bool) -> 
         threads=threads,
         compiled=compiled,
     )
-    ends: list[float] = []
+    ends = [time.perf_counter()]
     loop._LOG_STEPS = 1  # every step is told
     with tempfile.TemporaryDirectory() as folder:
         place = Path(processes().once(lambda: folder))
@@ -121,7 +120,7 @@ def measure(name: str, batch: int, steps: int, threads: int, compiled: bool) -> 
         processes().once(lambda: None)  # nobody removes the folder before
     if not processes().is_main:
         return {}
-    return {"images": batch * steps / (ends[-1] - ends[WARM_UP - 1])}
+    return {"images": batch * steps / (ends[-1] - ends[WARM_UP]), "first_s": ends[1] - ends[0]}
 
 
 def operations(name: str, batch: int) -> float:
@@ -148,9 +147,9 @@ def peak(threads: int) -> float:
     return 2 * size**3 / min(took)
 
 
-def work(batch: int, steps: int, threads: int, compiled: bool) -> None:
+def work(batch: int, steps: int, threads: int) -> None:
     """What each process of a round does; the main one prints a line of JSON."""
-    found = {name: measure(name, batch, steps, threads, compiled) for name in TRAININGS}
+    found = {name: measure(name, batch, steps, threads) for name in TRAININGS}
     if processes().is_main:
         rates = {name: values["images"] for name, values in found.items()}
         more = {"peak": peak(threads)} if processes().count == 1 else {}
@@ -173,16 +172,14 @@ def main(
     steps: Annotated[int, typer.Option(min=1, help="Timed, of every training.")] = 4,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Of all processes together.")] = 2,
-    compiled: Annotated[bool, typer.Option("--compiled", help="With fit.compiled.")] = False,
     worker: Annotated[bool, typer.Option(hidden=True)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Images a second of every training by one process and by several."""
     if worker:
-        work(batch, steps, threads, compiled)
+        work(batch, steps, threads)
         return
     arguments = ["--batch", str(batch), "--steps", str(steps), "--threads", str(threads)]
-    arguments += ["--compiled"] * compiled
     found = [[round_of(number, arguments) for number in (1, count)] for _ in range(rounds)]
     best = max(alone["peak"] for alone, _ in found)
     rows = {}
