@@ -21,10 +21,10 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "numpy_files": {"errors"},
-    "lock": {"errors"},
+    "lock": {"errors", "files"},
     "anatomy": set(),
-    "camera": {"errors"},
-    "depth": {"errors", "camera", "numpy_files"},
+    "camera": {"errors", "files"},
+    "depth": {"errors", "files", "camera", "numpy_files"},
     "crop": {"errors", "camera"},
     "locate": {"errors", "camera", "crop"},
     "metrics": {"errors", "anatomy"},
@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "sources": GROUND
     | {"zarr_arrays", "synth"},  # one of them renders its hands, and imports synth when it is asked for
     "smoothing": {"errors"},
-    "video": {"errors", "draw"},
+    "video": {"errors", "files", "draw"},
     "tracking": GROUND | {"estimator", "smoothing"},
     "data": GROUND | {"zarr_arrays"},
     "synth": GROUND

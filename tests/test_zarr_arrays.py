@@ -122,7 +122,7 @@ def recording(tmp_path: Path) -> Path:
     [
         (lambda path: change(path / "depth" / "zarr.json", chunk_shape=[80, 12, 16]), "does not fit its times"),
         (lambda path: change(path / "depth" / "zarr.json", shape=[9, 12, 16]), "does not fit its times"),
-        (lambda path: change(path / "zarr.json", width=1 << 20, height=1 << 20), "of shape"),
+        (lambda path: change(path / "zarr.json", width=1 << 19, height=1 << 19), "of shape"),
         (lambda path: change(path / "timestamps" / "zarr.json", fill_value=0.0), "not a recorder's"),
         (lambda path: change(path / "timestamps" / "zarr.json", data_type="float32"), "float32 of shape"),
         (lambda path: change(path / "zarr.json", camera=7), "damaged one"),
