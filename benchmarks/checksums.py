@@ -22,7 +22,8 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from knuckle.data.store import ARRAYS, CHUNK, SHARD, SampleStore, depth_to_steps
+from knuckle.data.sample import ARRAYS, depth_to_steps
+from knuckle.data.store import CHUNK, SHARD, SampleStore
 from knuckle.networks import SHIPPED, _check_sum
 from knuckle.synth.generate import SynthSettings
 from knuckle.synth.production import generate

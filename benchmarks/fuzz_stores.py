@@ -13,7 +13,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from fuzz_frames import CAMERA, read_frames, steps
 from fuzz_target import FileTarget
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.sample import ARRAYS
+from knuckle.data.store import SampleStore
 from knuckle.restoration.index import PatchIndex, learn_layout
 from knuckle.restoration.patches import PatchDictionary
 from knuckle.sources.bag import BagSource

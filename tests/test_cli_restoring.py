@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from knuckle.cli import main
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.sample import ARRAYS
+from knuckle.data.store import SampleStore
 from knuckle.networks import SHIPPED
 from knuckle.pipeline import dictionary as building
 from knuckle.pipeline.restore import restore_store

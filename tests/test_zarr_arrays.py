@@ -15,7 +15,8 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 from zarr.storage import LocalStore
 
 from knuckle.camera import Camera
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.sample import ARRAYS
+from knuckle.data.store import SampleStore
 from knuckle.errors import DepthError, SourceError, StoreError
 from knuckle.sources.recording import RecordingSource, RecordingWriter
 from knuckle.sources.source import LiveFrame

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from knuckle.data.memory import TrainingData
-from knuckle.data.store import DEPTH_STEPS, SHARD, Sample, SampleStore, depth_from_steps, depth_to_steps
+from knuckle.data.sample import DEPTH_STEPS, Sample, depth_from_steps, depth_to_steps
+from knuckle.data.store import SHARD, SampleStore
 from knuckle.errors import StoreError
 
 MADE_BY = {"recipe": {"hand": "soma", "mix": (0.5, 0.5)}, "seed": 3}

@@ -11,7 +11,8 @@ import zarr
 from numpy.typing import NDArray
 
 from knuckle.data import store as store_module
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.sample import ARRAYS
+from knuckle.data.store import SampleStore
 from knuckle.errors import StoreError
 
 COUNT, SHARD = 10, 4

@@ -18,7 +18,8 @@ from knuckle.data.centers import annotated_centers, write_centers
 from knuckle.data.dataset import Dataset
 from knuckle.data.datasets import open_dataset
 from knuckle.data.frames import write_joints
-from knuckle.data.store import ARRAYS, SampleStore, depth_from_steps, depth_to_steps
+from knuckle.data.sample import ARRAYS, depth_from_steps, depth_to_steps
+from knuckle.data.store import SampleStore
 from knuckle.errors import DatasetError, DepthError, SettingsError, StoreError
 from knuckle.estimator import HandPoseEstimator
 from knuckle.pipeline.importing import ImportSettings, import_split

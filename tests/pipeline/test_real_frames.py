@@ -8,7 +8,8 @@ import pytest
 from hands_run import FIT, SIZE
 
 from knuckle.data.memory import TrainingData
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.sample import ARRAYS
+from knuckle.data.store import SampleStore
 from knuckle.errors import SettingsError
 from knuckle.pipeline.train import train
 from knuckle.regression import paper

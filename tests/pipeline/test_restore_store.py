@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from test_dictionary import part_maps, refused, write_store
 
 from knuckle.anatomy import LABELS
+from knuckle.data.sample import ARRAYS
 from knuckle.data.shards import package_version
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.store import SampleStore
 from knuckle.errors import DictionaryError, SettingsError, StoreError, WeightsError
 from knuckle.networks import SHIPPED, load_segmentation
 from knuckle.pipeline import restore as restoring

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hands_run import FIT, SIZE
 
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.sample import ARRAYS
+from knuckle.data.store import SampleStore
 from knuckle.errors import WeightsError
 from knuckle.pipeline import data as data_module
 from knuckle.pipeline import train as train_module

@@ -46,6 +46,12 @@ def test_integers_are_steps_and_floats_millimetres(tmp_path: Path, dtype: str, s
     np.testing.assert_array_equal(doubled, frame.depth * (2 if scale == 1 else 1))
 
 
+@pytest.mark.parametrize("unit", [1e300, -1.0, float("nan")])
+def test_a_unit_that_no_sensor_has_is_refused(tmp_path: Path, unit: float) -> None:
+    with pytest.raises(CameraError, match="depth_unit_mm must be 0.001 to 1000"):
+        StackSource(write(tmp_path, some_steps(2)), unit_mm=unit)
+
+
 def test_a_bad_frame_does_not_end_the_stream(tmp_path: Path) -> None:
     frames = some_steps(4).astype(np.float32)
     frames[1, 0, 0], frames[2, 3, 3] = np.nan, -1

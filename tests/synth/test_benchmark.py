@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from knuckle.data.store import Sample, SampleStore
+from knuckle.data.sample import Sample
+from knuckle.data.store import SampleStore
 from knuckle.errors import SettingsError, StoreError
 from knuckle.synth.benchmark import CHECKED, SENSOR_GAP, checksums, make_sensor_gap, write_checksums
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from knuckle.camera import Camera
 from knuckle.crop import CUBE_MM, CropBox
-from knuckle.data.store import SIDES, Sample
+from knuckle.data.sample import SIDES, Sample
 from knuckle.errors import SettingsError
 from knuckle.synth.generate import SynthSettings, generate_sample, generate_samples
 from knuckle.synth.hands import HandModel

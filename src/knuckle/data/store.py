@@ -5,7 +5,6 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +13,8 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
-from knuckle.crop import SIZE
 from knuckle.data.place import Place
+from knuckle.data.sample import ARRAYS, DEPTH_STEPS, depth_from_steps, depth_to_steps
 from knuckle.errors import StoreError
 from knuckle.files import naming
 from knuckle.zarr_arrays import checked_array
@@ -25,12 +24,6 @@ SHARD = 1024
 
 CHUNK = 64
 """Samples a chunk, the least that is read: 16 would take 5 % more space, 256 hardly less."""
-
-DEPTH_STEPS = 12_500
-"""Steps from 0 to 1 in which depth is kept: 0.01 mm in a cube of 250 mm, half the space of float32. -1 and 1 stay."""
-
-SIDES = ("right", "left")
-"""Meaning of a sample's `side`."""
 
 CHECKS = "crc32"
 """Array of the checksums of each shard's rows, a column for each array: so that a lost or exchanged file is noticed."""
@@ -42,45 +35,10 @@ time. Blosc alone decodes most flipped bits to other numbers without a word."""
 _LAYOUT = 4
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One row of a store.
-
-    depth (48, 48) float32 in [-1, 1]; parts (48, 48) uint8; joints (21, 3) and joints14 (14, 3) float32 mm in camera
-    axes, NaN where there is no hand; center (3,) float32 mm and cube_mm: the cube; camera (6,) float32: fx, fy, cx, cy,
-    width, height; side: index into `SIDES`; seed (2,) int64: what a synthetic sample was drawn from.
-    """
-
-    depth: NDArray[np.float32]
-    parts: NDArray[np.uint8]
-    joints: NDArray[np.float32]
-    joints14: NDArray[np.float32]
-    center: NDArray[np.float32]
-    cube_mm: np.float32
-    camera: NDArray[np.float32]
-    side: np.uint8
-    seed: NDArray[np.int64]
-
-
-ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
-    "depth": ((SIZE, SIZE), "int16"),
-    "parts": ((SIZE, SIZE), "uint8"),
-    "joints": ((21, 3), "float32"),
-    "joints14": ((14, 3), "float32"),
-    "center": ((3,), "float32"),
-    "cube_mm": ((), "float32"),
-    "camera": ((6,), "float32"),
-    "side": ((), "uint8"),
-    "seed": ((2,), "int64"),
-}
-"""Name, shape and type in the file of each array's rows."""
-
 _FORMS = {**ARRAYS, CHECKS: ((len(ARRAYS),), "uint32"), "done": ((), "uint8")}
 
 _MAX_SHARDS = 1 << 16
 """67 million samples, far beyond any set. Which shards are missing is asked of each, before anything else."""
-
-assert set(ARRAYS) == {field.name for field in fields(Sample)}
 
 
 class SampleStore:
@@ -298,22 +256,6 @@ class SampleStore:
             with self._place.named(f"/{name}/zarr.json"):
                 self._arrays[name] = checked_array(self._group, name, *_FORMS[name])
         return self._arrays[name]
-
-
-def depth_to_steps(depth: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Depth in [-1, 1] as the nearest of 2 · `DEPTH_STEPS` + 1 steps; only 1 itself (background) becomes the last.
-
-    Raises `StoreError` for values outside.
-    """
-    if not (np.abs(depth) <= 1).all():  # NaN neither
-        raise StoreError("depth must lie in [-1, 1]: cut it with  CropBox.crop_depth")
-    steps = np.rint(depth * np.float32(DEPTH_STEPS)).astype(np.int16)
-    return np.where(depth < 1, np.minimum(steps, DEPTH_STEPS - 1), steps).astype(np.int16)
-
-
-def depth_from_steps(steps: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Inverse of `depth_to_steps`: float32 in [-1, 1]."""
-    return steps.astype(np.float32) / np.float32(DEPTH_STEPS)
 
 
 def _file(name: str, shard: int) -> str:

@@ -19,8 +19,9 @@ from knuckle.crop import SIZE
 from knuckle.data.centers import ANNOTATION, LOCATE, annotated_centers, read_centers
 from knuckle.data.dataset import Dataset
 from knuckle.data.datasets import open_dataset
+from knuckle.data.sample import ARRAYS, SIDES
 from knuckle.data.shards import Progress, package_version, require_scheduler, work_through, workers_for
-from knuckle.data.store import ARRAYS, SHARD, SIDES, SampleStore
+from knuckle.data.store import SHARD, SampleStore
 from knuckle.errors import DatasetError, DepthError, SettingsError
 from knuckle.estimator import CUBE_RANGE_MM, HandPoseEstimator
 

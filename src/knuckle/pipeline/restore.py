@@ -11,8 +11,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from knuckle.data.sample import ARRAYS
 from knuckle.data.shards import Progress, package_version, require_scheduler, work_through, workers_for
-from knuckle.data.store import ARRAYS, SampleStore
+from knuckle.data.store import SampleStore
 from knuckle.errors import DictionaryError, SettingsError, WeightsError
 from knuckle.networks import Network, load_segmentation
 from knuckle.restoration.patches import PatchDictionary

@@ -33,7 +33,8 @@ class StackSource(RecordedSource):
         self._frames, times = _load(path)
         self._times = np.arange(len(self._frames)) * FRAME_SECONDS if times is None else times
         intrinsics = camera_beside(path.parent, camera)
-        unit = unit_mm or intrinsics.depth_unit_mm or 1.0
+        intrinsics = replace(intrinsics, depth_unit_mm=unit_mm or intrinsics.depth_unit_mm or 1.0)  # within bounds
+        unit = intrinsics.depth_unit_mm
         kind = self._frames.dtype
         self._unit = np.float32(unit if kind.kind in "ui" else 1.0)
         fits = kind.kind == "u" and kind.itemsize <= 2  # other integers may go beyond a recording's 16 bits

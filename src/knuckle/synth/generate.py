@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knuckle.crop import CUBE_MM, SIZE
-from knuckle.data.store import SIDES, Sample
+from knuckle.data.sample import SIDES, Sample
 from knuckle.errors import SettingsError
 from knuckle.synth.hands import HandModel
 from knuckle.synth.rig import rig_of
