@@ -48,7 +48,7 @@ def test_integers_are_steps_and_floats_millimetres(tmp_path: Path, dtype: str, s
 
 @pytest.mark.parametrize("unit", [1e300, -1.0, float("nan")])
 def test_a_unit_that_no_sensor_has_is_refused(tmp_path: Path, unit: float) -> None:
-    with pytest.raises(CameraError, match="depth_unit_mm must be 0.001 to 1000"):
+    with pytest.raises(CameraError, match="depth_unit_mm must be"):
         StackSource(write(tmp_path, some_steps(2)), unit_mm=unit)
 
 
