@@ -16,7 +16,7 @@ from zarr.core.metadata import ArrayV3Metadata  # dataclasses.replace on it is h
 MAX_CHUNK = 1 << 28
 """Bytes of a chunk: 8 frames of 4096 x 4096 px in steps are as much."""
 
-_BLOSC_HEAD, _BLOSC_SIZE = 16, slice(4, 8)  # of a chunk, its header, and in it the bytes unpacked
+_BLOSC_HEAD, _BLOSC_SIZE, _BLOSC_PACKED = 16, slice(4, 8), slice(12, 16)  # its header, and bytes un- and packed in it
 
 
 def checked_array(group: zarr.Group, name: str, row: tuple[int, ...], kind: str) -> zarr.Array:
@@ -68,7 +68,8 @@ def _known_of_index(codec: Any) -> Any:
 
 
 class _BoundedBlosc(BloscCodec):
-    """Refuses a chunk whose header tells of another size than the array's metadata: Blosc goes by its header."""
+    """Refuses a chunk whose header tells of another size than the array's metadata, or than its own: Blosc goes by its
+    header, and reads beyond the chunk."""
 
     async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
         _check_head(chunk_bytes, chunk_spec)
@@ -80,7 +81,9 @@ class _BoundedBlosc(BloscCodec):
 
 
 def _check_head(chunk_bytes: Any, chunk_spec: Any) -> None:
-    head = bytes(np.asarray(chunk_bytes.as_array_like()[:_BLOSC_HEAD]))
+    data = np.asarray(chunk_bytes.as_array_like())
+    head = bytes(data[:_BLOSC_HEAD])
     size = math.prod(chunk_spec.shape) * chunk_spec.dtype.to_native_dtype().itemsize
-    if len(head) < _BLOSC_HEAD or int.from_bytes(head[_BLOSC_SIZE], "little") != size:
+    told = tuple(int.from_bytes(head[place], "little") for place in (_BLOSC_SIZE, _BLOSC_PACKED))
+    if len(head) < _BLOSC_HEAD or told != (size, data.nbytes):
         raise ValueError("a chunk is damaged, or tells of another size than its array")
