@@ -64,6 +64,17 @@ def test_another_form_is_refused(
         checked_array(opened, "x", row, kind)
 
 
+@pytest.mark.parametrize("packed", [0, 15, 1 << 30])
+def test_a_chunk_that_lies_about_its_own_length_is_refused(tmp_path: Path, packed: int) -> None:
+    opened = group(tmp_path, chunks=(20, 2, 3), compressors=BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"))
+    file = tmp_path / "x" / "c" / "0" / "0" / "0"
+    data = bytearray(file.read_bytes())
+    data[12:16] = packed.to_bytes(4, "little")  # of Blosc's header: it would read as much, whatever there is
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match="a chunk is damaged"):
+        checked_array(opened, "x", (2, 3), "int16")[:]
+
+
 def test_a_group_is_no_array(tmp_path: Path) -> None:
     opened = group(tmp_path)
     zarr.open_group(LocalStore(tmp_path), mode="r+").create_group("y")
