@@ -32,6 +32,7 @@ LABELS = {
     "restored": {"labels": "dictionary", "patch": 5, **HALF},
     "teacher": {"labels": "teacher", "shift_mm": 8, **HALF},
     "truth": {"labels": "truth", **HALF},
+    "longer": {"labels": "mode", **HALF, "fit": FIT.model_copy(update={"batch": 4, "steps": 3}).model_dump()},
 }
 METHODS = {
     "a": {"network": "paper", "shared": True},
@@ -121,6 +122,11 @@ def test_a_run_fills_every_table(whole: tuple[Recipe, Path, list[tuple]]) -> Non
     }
 
 
+def test_a_row_is_trained_by_its_own_settings_where_it_has_some(whole: tuple[Recipe, Path, list[tuple]]) -> None:
+    lengths = {name: total for name, _, total, _ in whole[2] if name.startswith("supervision/")}
+    assert lengths == {f"supervision/{name}": 3 if name == "longer" else FIT.steps for name in LABELS}
+
+
 def test_methods_are_scored_by_their_joints(whole: tuple[Recipe, Path, list[tuple]]) -> None:
     recipe, folder, _ = whole
     truth = SampleStore.open(recipe.data.test).read("joints")
@@ -186,12 +192,12 @@ def test_a_run_killed_again_and_again_ends_in_the_same_results(
 ) -> None:
     """Whenever something is first told, and inside every training at its end, where nothing is noted yet."""
     recipe, folder, told = whole
-    trainings = {name for name, _, total, loss in told if total == FIT.steps and loss == loss}
+    trainings = {name: total for name, _, total, loss in told if loss == loss}
     assert len(trainings) == 3 + len(LABELS) + len(METHODS)  # step 1, teacher and regression too
     names = dict.fromkeys(name for name, *_ in told if name != "data")
     assert len(names) > len(trainings) + 2  # the dictionary, restoring with it, the comparison of restorations
     for name in names:
-        for done in (0, FIT.steps) if name in trainings else (0,):
+        for done in (0, trainings[name]) if name in trainings else (0,):
             with pytest.raises(KeyboardInterrupt):
                 train(recipe, tmp_path / "run", killing_at(name, done))
     train(recipe, tmp_path / "run")

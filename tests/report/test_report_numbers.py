@@ -122,6 +122,18 @@ def test_the_way_is_to_the_ceiling_with_the_same_share_of_real_frames(tmp_path: 
         assert "test.pixel.closed" not in numbers["supervision"][row]
 
 
+def test_a_row_of_another_length_is_neither_compared_nor_compared_with(tmp_path: Path) -> None:
+    labels = {**LABELS, "ceiling 1:1": {**LABELS["ceiling 1:1"], "fit": {"steps": 9}}}
+    numbers = compared(regime_of(tmp_path, labels=labels))
+    assert numbers["supervision"]["teacher"]["test.pixel.closed"] == pytest.approx([50, 50])  # 20 of 40
+    labels = {**LABELS, "teacher": {**LABELS["teacher"], "fit": {"steps": 9}}}
+    regime = regime_of(tmp_path / "other", labels=labels)
+    numbers = compared(regime)
+    assert "test.pixel.closed" not in numbers["supervision"]["teacher"]
+    assert numbers["supervision"]["teacher"]["test.pixel.change"] == [20, 20]
+    assert compare.best_labels(regime, numbers) == "dictionary"
+
+
 def test_another_ceiling_does_where_there_is_none_of_the_same_share(tmp_path: Path) -> None:
     labels = {name: row for name, row in LABELS.items() if name != "ceiling 1:1"}
     numbers = compared(regime_of(tmp_path, labels=labels))

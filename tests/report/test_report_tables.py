@@ -156,6 +156,7 @@ def test_a_method_without_its_scores_has_dashes(tmp_path: Path) -> None:
             "teacher that knows the joints, joints 8 mm off; 50 % real",
         ),
         ({"labels": "mode", "gate": True}, "mode filter, gate; 10 % real"),
+        ({"labels": "predicted", "fit": {"steps": 9, "batch": 4}}, "what f_s sees itself, 9 steps of 4; 10 % real"),
     ],
 )
 def test_labels_in_words(settings: dict, words: str) -> None:

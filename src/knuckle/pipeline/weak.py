@@ -79,7 +79,8 @@ def _fine_tuned(
     labels: Labels | None,
     progress: Progress,
 ) -> nn.Module:
-    """A copy of f_s, trained on with the labels of a row; every row with the same number of steps."""
+    """A copy of f_s, trained on with the labels of a row; every row with the same number of steps, but for those that
+    have settings of their own."""
     assert run.recipe.supervision is not None
     recipe = run.recipe.segmentation
     if row.augment is not None:
@@ -89,7 +90,7 @@ def _fine_tuned(
     fine_tune(
         tuned,
         recipe,
-        run.recipe.supervision.fit,
+        row.fit or run.recipe.supervision.fit,
         LabelledCrops(synthetic.depth, synthetic.parts),
         real,
         row.real_share,

@@ -14,7 +14,8 @@ def add_comparisons(regime: Regime, numbers: Numbers) -> None:
     """Adds to the numbers, in place, what each row is beside the row that it is compared with.
 
     METRIC.change: in percentage points over no restoration and over the control, in % of the first method's error.
-    METRIC.closed: % of the way from the control to the ceiling of the same share of real frames.
+    METRIC.closed: % of the way from the control to the ceiling of the same share of real frames; of rows that are
+    trained alike.
     """
     for row in list(numbers["restoration"]):
         for metric in ("pixel", "class"):
@@ -32,16 +33,21 @@ def add_comparisons(regime: Regime, numbers: Numbers) -> None:
             _combine(numbers, "methods", row, metric, "change", first, _percent)
 
 
+def compared_labels(regime: Regime) -> dict[str, dict[str, Any]]:
+    """The rows of step 2 that are trained alike, and so compared: those without settings of their own."""
+    return {name: row for name, row in regime.rows("supervision").items() if not row.get("fit")}
+
+
 def control_row(regime: Regime) -> str | None:
     """The row that goes on with synthetic hands alone, treated as in step 1."""
-    rows = regime.rows("supervision").items()
+    rows = compared_labels(regime).items()
     return next((name for name, row in rows if row.get("labels") == "none" and row.get("augment") is None), None)
 
 
 def ceiling_row(regime: Regime, row: str) -> str | None:
     """The row of true labels that a row is measured by: one with its share of real frames, if there is one."""
     rows = regime.rows("supervision")
-    truth = [name for name in rows if rows[name].get("labels") == "truth"]
+    truth = [name for name, settings in compared_labels(regime).items() if settings.get("labels") == "truth"]
     same = [name for name in truth if rows[name].get("real_share") == rows[row].get("real_share")]
     return next(iter([*same, *truth]), None)
 
@@ -58,8 +64,8 @@ def dictionary_row(regime: Regime) -> str | None:
 
 
 def best_labels(regime: Regime, numbers: Numbers) -> str | None:
-    """The row of step 2 most accurate per pixel on dev, of those without hidden truth; None without dev."""
-    names = [name for name in regime.rows("supervision") if not _labels_are_true(regime, name)]
+    """The compared row of step 2 most accurate per pixel on dev, of those without hidden truth; None without dev."""
+    names = [name for name in compared_labels(regime) if not _labels_are_true(regime, name)]
     return _best(numbers, "supervision", names, "dev.pixel", -1)
 
 
@@ -106,7 +112,7 @@ def _combine(numbers: Numbers, table: str, row: str, metric: str, name: str, bas
 
 
 def _close(regime: Regime, numbers: Numbers, row: str, metric: str, control: str) -> None:
-    ceiling = ceiling_row(regime, row)
+    ceiling = ceiling_row(regime, row) if row in compared_labels(regime) else None
     if ceiling is None or row == control or _labels_are_true(regime, row):
         return
     found = [per_seed(numbers, "supervision", name, metric) for name in (row, control, ceiling)]

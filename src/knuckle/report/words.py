@@ -61,6 +61,8 @@ def label_words(row: dict[str, Any]) -> str:
         words.append("gate")
     if row.get("augment") is not None:
         words.append("with noise" if row["augment"] else "without noise")
+    if row.get("fit"):
+        words.append(fit_words(row["fit"]))
     share = f"; {100 * row.get('real_share', 0):g} % real" if source != "none" else ""
     return ", ".join(words) + share
 

@@ -101,6 +101,9 @@ class LabelSettings(_Strict):
     )
     real_share: float = Field(default=0.1, gt=0, lt=1, description="of real frames in a batch, at least one; [N]: 9:1")
     augment: bool | None = Field(default=None, description="of all frames; null: as in step 1")
+    fit: FitSettings | None = Field(
+        default=None, description="null: that of all rows; a row with its own is not compared with them"
+    )
 
 
 class TeacherSettings(_Strict):
