@@ -74,8 +74,8 @@ class Trunk(nn.Module):
         middle = self.down_middle(fine)
         coarse = self.down_coarse(middle)
         coarse = coarse + self.coarse(coarse)
-        middle = self.up_middle(middle + _double(self.to_middle(coarse)))
-        return self.up_fine(fine + _double(self.to_fine(middle)))
+        middle = self.up_middle(middle + doubled(self.to_middle(coarse)))
+        return self.up_fine(fine + doubled(self.to_fine(middle)))
 
 
 class DepthInput(nn.Module):
@@ -101,5 +101,14 @@ def cell_centers() -> Tensor:
     return torch.stack([steps.expand(half, half), steps[:, None].expand(half, half)])
 
 
-def _double(image: Tensor) -> Tensor:
-    return F.interpolate(image, scale_factor=2.0, mode="nearest")
+def doubled(image: Tensor) -> Tensor:
+    """(N, C, H, W) → (N, C, 2H, 2W), every pixel four times.
+
+    What `F.interpolate` does; but before a convolution and a normalisation over the image, its gradient is lost in a
+    compiled training with bfloat16 (PyTorch 2.13, CPU).
+    """
+    if not torch.compiler.is_dynamo_compiling():
+        return F.interpolate(image, scale_factor=2.0, mode="nearest")
+    count, maps, height, width = image.shape
+    pixels = image[:, :, :, None, :, None].expand(count, maps, height, 2, width, 2)
+    return pixels.reshape(count, maps, 2 * height, 2 * width)

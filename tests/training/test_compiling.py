@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import torch
 from torch import nn
 
 from knuckle.errors import SettingsError
-from knuckle.layers import with_edges_repeated
+from knuckle.layers import ConvBlock, doubled, with_edges_repeated
 from knuckle.regression.train import make_method, train_method
 from knuckle.segmentation.train import LabelledCrops, fine_tune, make_segmenter
 from knuckle.training import loop
 from knuckle.training.augment import Turns
-from knuckle.training.compiling import compiled
+from knuckle.training.compiling import compiled, require_same_gradients
 from knuckle.training.recipe import FitSettings, MethodSettings, NetworkSettings, SegmentationRecipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -95,6 +96,70 @@ def test_killed_and_resumed_it_ends_in_the_same_weights(tmp_path: Path, monkeypa
     resumed = TRAININGS["paper"](settings, tmp_path / "killed")
     for (key, value), other in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(value, other), key
+
+
+class Small(nn.Module):
+    """A linear layer whose gradient may be lost, a normalisation that keeps statistics, and another linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)
+
+    def loss(self, values: torch.Tensor, lost: bool = False) -> torch.Tensor:
+        hidden = self.first(values)
+        return self.last(self.norm(hidden.detach() if lost else hidden)).square().mean()
+
+
+def test_a_program_that_loses_a_gradient_is_refused_and_the_model_left_as_it_was() -> None:
+    model, values = Small(), torch.randn(6, 3)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    require_same_gradients(model, lambda: model.loss(values), lambda: model.loss(values) * 1.01)
+    with pytest.raises(SettingsError, match=r"gradient of first\.weight is wrong by 100 %"):
+        require_same_gradients(model, lambda: model.loss(values), lambda: model.loss(values, lost=True))
+    with pytest.raises(SettingsError, match="wrong by nan"):
+        require_same_gradients(model, lambda: model.loss(values), lambda: model.loss(values) * torch.nan)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_training_looks_at_its_program_before_it_goes_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, values = Small(), torch.randn(COUNT, 3)
+    monkeypatch.setattr(loop, "compiled", lambda _: lambda rows: model.loss(rows, lost=True))
+    settings = FIT.model_copy(update={"compiled": True})
+    with pytest.raises(SettingsError, match=r"^fit\.compiled: .*first\.weight"):
+        loop.fit(model, lambda indices: (values[indices],), model.loss, COUNT, settings, tmp_path)
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+class Doubling(nn.Module):
+    """What loses its gradient where `doubled` is `F.interpolate`, compiled, with bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.after = nn.Conv2d(4, 4, 1), ConvBlock(4, 4)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self.after(doubled(self.before(maps)))
+
+
+def test_doubling_keeps_its_gradient_when_it_is_compiled() -> None:
+    model, maps = Doubling(), torch.randn(4, 4, 6, 6)
+
+    def loss(images: torch.Tensor) -> torch.Tensor:
+        return model(images).float().square().mean()
+
+    def in_bfloat16(program: Callable[..., torch.Tensor]) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return program(maps)
+
+    require_same_gradients(model, partial(in_bfloat16, loss), partial(in_bfloat16, compiled(loss)))
+
+
+def test_doubled_is_the_nearest_pixel_compiled_or_not() -> None:
+    maps = torch.randn(2, 3, 4, 5)
+    expected = maps.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert torch.equal(doubled(maps), expected)
+    assert torch.equal(torch.compile(doubled, backend="eager")(maps), expected)
 
 
 def test_where_nothing_compiles_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

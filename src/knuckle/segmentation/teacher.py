@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from knuckle.anatomy import BONES, LABELS
 from knuckle.crop import SIZE
-from knuckle.layers import DepthInput, Trunk
+from knuckle.layers import DepthInput, Trunk, doubled
 
 _FEATURES = 32  # of a pixel, made from its place among the bones
 _REACH = 0.25  # halves of the cube: a bone farther away than 30 mm or so is just far
@@ -47,7 +47,7 @@ class ConditionedSegmenter(nn.Module):
     def forward(self, depth: Tensor, joints: Tensor) -> Tensor:
         place = self.place(self._among_bones(depth, joints))  # (N, 32, 48, 48)
         image = torch.cat([self.input(depth), F.avg_pool2d(place, 2)], dim=1)
-        features = F.interpolate(self.trunk(image), scale_factor=2.0, mode="nearest")
+        features = doubled(self.trunk(image))
         return self.head(torch.cat([features, place], dim=1))
 
     def _among_bones(self, depth: Tensor, joints: Tensor) -> Tensor:

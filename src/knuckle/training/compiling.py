@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._dynamo.exc import BackendCompilerFailed
 
 from knuckle.errors import SettingsError
+
+_NOTICEABLE = 1e-3  # of the whole gradient's length; below, bfloat16's rounding may be all there is
+_WRONG = 0.5  # of a parameter's gradient; rounding of bfloat16 changes it by up to 0.1
 
 
 def compiled(loss_of: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -28,3 +31,37 @@ def compiled(loss_of: Callable[..., Tensor]) -> Callable[..., Tensor]:
             ) from None
 
     return call
+
+
+def require_same_gradients(model: nn.Module, plain: Callable[[], Tensor], program: Callable[[], Tensor]) -> None:
+    """Raises `SettingsError` if the compiled program of a loss gives gradients that the plain one does not.
+
+    Compilers err: the gradient of a part of a network can be lost without a word, and the rest goes on learning.
+    Leaves the model as it was, without gradients.
+    """
+    buffers = [buffer.clone() for buffer in model.buffers()]
+    expected, found = (_gradients(model, loss) for loss in (plain, program))
+    with torch.no_grad():
+        for buffer, value in zip(model.buffers(), buffers, strict=True):
+            buffer.copy_(value)
+    whole = sum(float(gradient.square().sum()) for gradient in expected.values()) ** 0.5
+    for name, gradient in expected.items():
+        length, error = float(gradient.norm()), float((found[name] - gradient).norm())
+        if length > _NOTICEABLE * whole and not error <= _WRONG * length:
+            raise SettingsError(
+                f"fit.compiled: the compiled program's gradient of {name} is wrong by {100 * error / length:.0f} %: "
+                "set it to false, or take another version of PyTorch"
+            )
+
+
+def _gradients(model: nn.Module, loss: Callable[[], Tensor]) -> dict[str, Tensor]:
+    """In float32, of what is trained; zero where the loss does not reach."""
+    model.zero_grad(set_to_none=True)
+    loss().backward()  # type: ignore[no-untyped-call]
+    found = {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.float().clone()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+    model.zero_grad(set_to_none=True)
+    return found
