@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from knuckle.regression.train import make_method, train_method
 from knuckle.segmentation.train import LabelledCrops, fine_tune, make_segmenter
 from knuckle.training import loop
 from knuckle.training.augment import Turns
-from knuckle.training.compiling import compiled, require_same_gradients
+from knuckle.training.compiling import compiled, lost_gradient
 from knuckle.training.recipe import FitSettings, MethodSettings, NetworkSettings, SegmentationRecipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -110,25 +111,42 @@ class Small(nn.Module):
         return self.last(self.norm(hidden.detach() if lost else hidden)).square().mean()
 
 
-def test_a_program_that_loses_a_gradient_is_refused_and_the_model_left_as_it_was() -> None:
+def test_a_lost_gradient_is_named_and_the_model_left_as_it_was() -> None:
     model, values = Small(), torch.randn(6, 3)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    require_same_gradients(model, lambda: model.loss(values), lambda: model.loss(values) * 1.01)
-    with pytest.raises(SettingsError, match=r"gradient of first\.weight is wrong by 100 %"):
-        require_same_gradients(model, lambda: model.loss(values), lambda: model.loss(values, lost=True))
-    with pytest.raises(SettingsError, match="wrong by nan"):
-        require_same_gradients(model, lambda: model.loss(values), lambda: model.loss(values) * torch.nan)
+    exact = partial(model.loss, values)
+    assert lost_gradient(model, exact, lambda: model.loss(values) * 1.01) is None
+    assert lost_gradient(model, exact, lambda: model.loss(values, lost=True)) == "first.weight"
+    assert lost_gradient(model, exact, lambda: model.loss(values) * torch.nan) == "first.weight"
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_training_looks_at_its_program_before_it_goes_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, values = Small(), torch.randn(COUNT, 3)
-    monkeypatch.setattr(loop, "compiled", lambda _: lambda rows: model.loss(rows, lost=True))
-    settings = FIT.model_copy(update={"compiled": True})
-    with pytest.raises(SettingsError, match=r"^fit\.compiled: .*first\.weight"):
-        loop.fit(model, lambda indices: (values[indices],), model.loss, COUNT, settings, tmp_path)
-    assert not (tmp_path / "weights.safetensors").exists()
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_training_goes_by_its_program_if_that_loses_no_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    values, calls = torch.randn(COUNT, 3), 0
+
+    def train(settings: FitSettings, folder: Path) -> nn.Module:
+        torch.manual_seed(0)
+        model = Small()
+
+        def program(rows: torch.Tensor) -> torch.Tensor:
+            nonlocal calls
+            calls += 1
+            return model.loss(rows, lost=lost)
+
+        monkeypatch.setattr(loop, "compiled", lambda _: program)
+        loop.fit(model, lambda indices: (values[indices],), model.loss, COUNT, settings, folder)
+        return model
+
+    plain = train(FIT, tmp_path / "plain")
+    with pytest.warns(UserWarning, match=r"wrong gradient of first\.weight") if lost else nullcontext():
+        fast = train(FIT.model_copy(update={"compiled": True}), tmp_path / "compiled")
+    assert calls == (1 if lost else 1 + FIT.steps)
+    for (key, value), other in zip(plain.state_dict().items(), fast.state_dict().values(), strict=True):
+        assert torch.equal(value, other), key
 
 
 class Doubling(nn.Module):
@@ -152,7 +170,7 @@ def test_doubling_keeps_its_gradient_when_it_is_compiled() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             return program(maps)
 
-    require_same_gradients(model, partial(in_bfloat16, loss), partial(in_bfloat16, compiled(loss)))
+    assert lost_gradient(model, partial(loss, maps), partial(in_bfloat16, compiled(loss))) is None
 
 
 def test_doubled_is_the_nearest_pixel_compiled_or_not() -> None:

@@ -9,7 +9,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 from knuckle.errors import SettingsError
 
 _NOTICEABLE = 1e-3  # of the whole gradient's length; below, bfloat16's rounding may be all there is
-_WRONG = 0.5  # of a parameter's gradient; rounding of bfloat16 changes it by up to 0.1
+_WRONG = 0.5  # of a parameter's gradient; bfloat16 in compiled programs changes it by up to 0.2
 
 
 def compiled(loss_of: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -33,14 +33,15 @@ def compiled(loss_of: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return call
 
 
-def require_same_gradients(model: nn.Module, plain: Callable[[], Tensor], program: Callable[[], Tensor]) -> None:
-    """Raises `SettingsError` if the compiled program of a loss gives gradients that the plain one does not.
+def lost_gradient(model: nn.Module, exact: Callable[[], Tensor], program: Callable[[], Tensor]) -> str | None:
+    """The first parameter whose gradient of a compiled loss is not that of the same loss as it was written, in float32;
+    None if all are.
 
     Compilers err: the gradient of a part of a network can be lost without a word, and the rest goes on learning.
     Leaves the model as it was, without gradients.
     """
     buffers = [buffer.clone() for buffer in model.buffers()]
-    expected, found = (_gradients(model, loss) for loss in (plain, program))
+    expected, found = (_gradients(model, loss) for loss in (exact, program))
     with torch.no_grad():
         for buffer, value in zip(model.buffers(), buffers, strict=True):
             buffer.copy_(value)
@@ -48,10 +49,8 @@ def require_same_gradients(model: nn.Module, plain: Callable[[], Tensor], progra
     for name, gradient in expected.items():
         length, error = float(gradient.norm()), float((found[name] - gradient).norm())
         if length > _NOTICEABLE * whole and not error <= _WRONG * length:
-            raise SettingsError(
-                f"fit.compiled: the compiled program's gradient of {name} is wrong by {100 * error / length:.0f} %: "
-                "set it to false, or take another version of PyTorch"
-            )
+            return name
+    return None
 
 
 def _gradients(model: nn.Module, loss: Callable[[], Tensor]) -> dict[str, Tensor]:
