@@ -79,6 +79,14 @@ def test_what_comes_in_from_outside_measures_nothing() -> None:
     assert (turn(0, 0.5).depth(torch.zeros(1, 1, 48, 48)) < 1).sum() == 24 * 24
 
 
+def test_mixed_precision_moves_no_pixel() -> None:
+    images = torch.rand(8, 1, 48, 48)
+    change = Turns(30, 0.1).draw(8, torch.Generator().manual_seed(1), torch.device("cpu"))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = change.image(images)
+    assert torch.equal(found, change.image(images))
+
+
 def test_turns_are_drawn_from_their_range_and_the_generator_alone() -> None:
     def drawn(turns: Turns, seed: int = 0) -> Turn:
         return turns.draw(4000, torch.Generator().manual_seed(seed), torch.device("cpu"))

@@ -65,7 +65,8 @@ class Turn:
         cos, sin = self.angle.cos() / self.size, self.angle.sin() / self.size
         zero = torch.zeros_like(cos)
         where = torch.stack([torch.stack([cos, sin, zero], dim=1), torch.stack([-sin, cos, zero], dim=1)], dim=1)
-        grid = F.affine_grid(where, list(images.shape), align_corners=False)
+        with torch.autocast(images.device.type, enabled=False):  # bfloat16 would move pixels by a quarter of their size
+            grid = F.affine_grid(where, list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, mode="nearest", align_corners=False)
 
     def depth(self, crops: Tensor) -> Tensor:
