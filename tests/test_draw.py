@@ -287,13 +287,19 @@ def test_jpeg_is_written_too(tmp_path: Path) -> None:
     assert read[8, 8, 2] > 200 > read[8, 8, 0]
 
 
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    write_image(tmp_path / "new" / "sheets" / "hand.png", grey(4, 4))
+    assert cv2.imread(str(tmp_path / "new" / "sheets" / "hand.png")).shape == (4, 4, 3)
+
+
 def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     image = grey(4, 4)
     (tmp_path / "folder.png").mkdir()
-    for path in (tmp_path / "missing" / "hand.png", tmp_path / "folder.png"):
-        with pytest.raises(KnuckleError, match=path.name):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "hand.png", tmp_path / "folder.png"):
+        with pytest.raises(KnuckleError, match=f"{path.name}: cannot write"):
             write_image(path, image)
-    assert [file.name for file in tmp_path.iterdir()] == ["folder.png"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.png"]
     for name in ("hand.gif", "hand"):
         with pytest.raises(SettingsError, match=name):
             write_image(tmp_path / name, image)

@@ -31,9 +31,10 @@ def generate(
     shards; the same call again completes them to the same bytes.
 
     url: a folder or anything that fsspec knows (`s3://...`), and maybe a group in it: `hands.zarr/source`. workers:
-    processes, None = one a core. scheduler: address of a Dask scheduler, or a `distributed.Client`; its workers write
-    then, and must reach the url. resume: complete an unfinished store; else whatever is there is refused. shard:
-    samples a task.
+    processes, None = one a core; they begin by reading the script that calls this, which needs an
+    `if __name__ == "__main__":` around the call. scheduler: address of a Dask scheduler, or a `distributed.Client`;
+    its workers write then, and must reach the url. resume: complete an unfinished store; else whatever is there is
+    refused. shard: samples a task.
 
     Raises `SettingsError` for an unknown hand, a number below its least or a scheduler that does not answer,
     `StoreError` if the store holds other samples, cannot be written or is being written, or if a worker died,
