@@ -11,7 +11,7 @@ from knuckle.files import write_whole
 
 
 def write_image(path: str | Path, image: Image) -> None:
-    """Writes a picture (H, W, 3) RGB as PNG or JPEG, by the name's ending, whole or not at all; missing folders are made.
+    """Writes a picture (H, W, 3) RGB as PNG or JPEG, by the name's ending, whole or not at all; makes missing folders.
 
     Raises `SettingsError`, naming the path, if the ending is another, or the file cannot be written.
     """
