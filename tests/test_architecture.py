@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "crop": {"errors", "camera"},
     "locate": {"errors", "camera", "crop"},
     "metrics": {"errors", "anatomy"},
-    "draw": {"errors", "anatomy"},
+    "draw": {"errors", "files", "anatomy"},
     "compiled": set(),
     "charts": set(),
     "weights": set(),

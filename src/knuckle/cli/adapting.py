@@ -7,6 +7,7 @@ import typer
 
 from knuckle.cli.inference import Side
 from knuckle.cli.making import need, training
+from knuckle.cli.options import SourceCamera
 from knuckle.cli.output import complain, say
 from knuckle.crop import CUBE_MM
 from knuckle.errors import SettingsError
@@ -29,9 +30,7 @@ def adapt(
     ] = None,
     side: Annotated[Side, typer.Option(help="Which hand it is: right or left.")] = Side.right,
     cube_mm: Annotated[float, typer.Option(help="Edge of the cube that holds the hand, mm.")] = CUBE_MM,
-    camera: Annotated[
-        Path | None, typer.Option(help="Camera file of a folder or stack, instead of its own camera.json.")
-    ] = None,
+    camera: SourceCamera = None,
     steps: Annotated[int, typer.Option(min=1, help="Batches of training.")] = 300,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,

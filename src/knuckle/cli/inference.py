@@ -9,6 +9,7 @@ import typer
 from knuckle.camera import Camera
 from knuckle.cli.datasets import Name, TextForm, predict_into
 from knuckle.cli.following import Wanted, is_source, predict_source
+from knuckle.cli.options import Topic, Weights
 from knuckle.cli.output import refuse_given, say
 from knuckle.cli.predicting import RATE, finder, predict_images
 from knuckle.crop import CUBE_MM
@@ -29,12 +30,6 @@ class Side(StrEnum):
     right = "right"
     left = "left"
     auto = "auto"
-
-
-Weights = Annotated[
-    Path | None,
-    typer.Option(help="Folder with segmentation.onnx and regression.onnx; by default the networks of the package."),
-]
 
 
 def demo(
@@ -110,7 +105,7 @@ def predict(
         bool, typer.Option("--smooth", help="Of a source: calm the joints with a One-Euro filter.")
     ] = False,
     limit: Annotated[int | None, typer.Option("--frames", min=1, help="Of a source: stop after so many.")] = None,
-    topic: Annotated[str | None, typer.Option(help="Of the depth images in a ROS bag, if it holds several.")] = None,
+    topic: Topic = None,
     weights: Weights = None,
     dataset: Annotated[Name | None, typer.Option(help="Predict a whole split of this dataset.")] = None,
     split: Annotated[str | None, typer.Option(help="Of the dataset; by default what is tested on.")] = None,

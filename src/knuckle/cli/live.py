@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from knuckle.cli.options import SourceCamera, Topic, UnitMm
 from knuckle.cli.output import complain, say
 
 INTERRUPTED = 130
@@ -24,16 +25,9 @@ def record(
     out: Annotated[Path, typer.Option(help="Folder to write: Zarr if the name ends in .zarr, else an image a frame.")],
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Stop after so many, by the source's clock.")] = None,
-    camera: Annotated[
-        Path | None, typer.Option(help="Camera file of a folder or stack, instead of its own camera.json.")
-    ] = None,
-    unit_mm: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001, max=1000, help="Millimetres per step of a folder's or stack's integers; else its camera's, or 1."
-        ),
-    ] = None,
-    topic: Annotated[str | None, typer.Option(help="Of the depth images in a ROS bag, if it holds several.")] = None,
+    camera: SourceCamera = None,
+    unit_mm: UnitMm = None,
+    topic: Topic = None,
 ) -> None:
     """Record depth frames, without loss.
 

@@ -1,13 +1,12 @@
 """The command that opens the live page."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from knuckle.cli.inference import Weights
 from knuckle.cli.live import stopping
+from knuckle.cli.options import SourceCamera, Topic, UnitMm, Weights
 from knuckle.cli.output import complain, say
 from knuckle.errors import MissingExtraError
 
@@ -23,16 +22,9 @@ def view(
     host: Annotated[
         str, typer.Option(help="Address of the page. 0.0.0.0: others reach it, too, with the token that is printed.")
     ] = "127.0.0.1",
-    camera: Annotated[
-        Path | None, typer.Option(help="Camera file of a folder or stack, instead of its own camera.json.")
-    ] = None,
-    unit_mm: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001, max=1000, help="Millimetres per step of a folder's or stack's integers; else its camera's, or 1."
-        ),
-    ] = None,
-    topic: Annotated[str | None, typer.Option(help="Of the depth images in a ROS bag, if it holds several.")] = None,
+    camera: SourceCamera = None,
+    unit_mm: UnitMm = None,
+    topic: Topic = None,
     weights: Weights = None,
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads of the networks: the browser needs a core, too.")
