@@ -156,6 +156,28 @@ def test_the_grouped_network_is_21_networks(size: int) -> None:
         torch.testing.assert_close(found[:, joint], expected, atol=1e-4, rtol=1e-4)
 
 
+def shared_state(model: SharedPaperRegressor, joint: int) -> dict[str, Tensor]:
+    """The weights of a shared network as `plain_network` takes them: all joints' but for the output layer."""
+    state = dict(model.state_dict())
+    state["fc.weight"], state["fc.bias"] = model.fc.weight.T[None], model.fc.bias[None]
+    return state | {name: state[name][joint : joint + 1] for name in ("output.weight", "output.bias")}
+
+
+@pytest.mark.parametrize("parts", [True, False])
+@pytest.mark.parametrize("size", [24, 48])
+@torch.no_grad()
+def test_the_shared_network_is_21_networks_of_the_same_weights(size: int, parts: bool) -> None:
+    torch.manual_seed(3)
+    depth, probabilities = inputs()
+    model = settled(SharedPaperRegressor(parts, size), depth, probabilities)
+    found = model(depth, probabilities)
+    image = depth_image(depth, size, model.contrast)
+    masks = joint_masks(probabilities, model.table, size // 2) if parts else torch.ones(2, 21, size // 2, size // 2)
+    for joint in range(21):
+        expected = plain_network(shared_state(model, joint), image, masks[:, joint : joint + 1])
+        torch.testing.assert_close(found[:, joint], expected, atol=1e-4, rtol=1e-4)
+
+
 @torch.no_grad()
 def test_zoomed_networks_read_their_own_patches() -> None:
     """Joint j reads patch j alone, in the grouped network as in the shared one."""

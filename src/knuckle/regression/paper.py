@@ -59,9 +59,9 @@ class PaperRegressor(nn.Module):
 class SharedPaperRegressor(nn.Module):
     """The same with one set of weights for all joints; the faces are alike.
 
-    Three branches of the module and the hidden layer run once. The masked branch runs once a joint, with the same
-    weights under each joint's mask. Only the output layer is a joint's own: it reads the hidden layer and that joint's
-    masked maps. With `zoomed` everything before it runs on each joint's patch.
+    Three branches of the module run once. The masked branch runs once a joint, with the same weights under each joint's
+    mask, and so does the hidden layer, which reads all four. Only the output layer is a joint's own. With `zoomed`
+    everything before it runs on each joint's patch.
     """
 
     table: Tensor
@@ -72,18 +72,29 @@ class SharedPaperRegressor(nn.Module):
         self.contrast = LocalContrastNorm()
         self.c1 = _convolution(_CHANNELS, _FEATURES, 3, pooled=True)
         self.module = _Inception(1)
-        self.fc = nn.Linear((_MODULE - _LOCAL) * self.cells**2, _HIDDEN)
+        self.fc = nn.Linear(_MODULE * self.cells**2, _HIDDEN)
         self.norm = nn.BatchNorm1d(_HIDDEN)
-        self.output = _Dense(_J, _HIDDEN + _LOCAL * self.cells**2, 3)
+        self.output = _Dense(_J, _HIDDEN, 3)
         self.register_buffer("table", joint_labels(), persistent=False)
 
     def forward(self, depth: Tensor, probabilities: Tensor | None = None) -> Tensor:
         images = depth.flatten(0, 1)[:, None] if self.zoomed else depth
         maps = self.c1(depth_image(images, self.size, self.contrast))
-        hidden = self.norm(self.fc(self.module.whole_picture(maps).flatten(1))).relu()
         local = self.module.local(self._masked(maps, probabilities)).flatten(1)
+        hidden = self._hidden(local, self.module.whole_picture(maps).flatten(1))
         count = depth.shape[0]  # not len(), which an export takes for a constant
-        return self.output(torch.cat([_of_joints(hidden, count), _of_joints(local, count)], dim=2))
+        return self.output(hidden.view(count, -1, _HIDDEN).expand(-1, _J, -1))
+
+    def _hidden(self, local: Tensor, whole: Tensor) -> Tensor:
+        """The hidden layer of the masked branch's maps, a row for each image or each joint, and of the other maps.
+
+        A sum of two products, so that what all joints of an image see alike is multiplied once.
+        """
+        of_local, of_whole = self.fc.weight.split([local.shape[1], whole.shape[1]], dim=1)
+        shared = F.linear(whole, of_whole, self.fc.bias)
+        sums = F.linear(local, of_local).view(shared.shape[0], -1, _HIDDEN) + shared[:, None]
+        hidden: Tensor = self.norm(sums.flatten(0, 1)).relu()
+        return hidden
 
     def _masked(self, maps: Tensor, probabilities: Tensor | None) -> Tensor:
         """With parts (N · 21, 32, cells, cells), the maps under each joint's mask; else the maps as they are."""
@@ -136,11 +147,6 @@ class _Dense(nn.Module):
         # another layout bmm is five times as slow
         found = torch.bmm(values.transpose(0, 1).contiguous(), self.weight)
         return torch.stack(found.unbind(0), dim=1) + self.bias
-
-
-def _of_joints(values: Tensor, count: int) -> Tensor:
-    """Values of each joint (count · 21, C), or of all joints together (count, C) → (count, 21, C)."""
-    return values.view(count, -1, values.shape[1]).expand(-1, _J, -1)
 
 
 def depth_image(depth: Tensor, size: int, contrast: nn.Module) -> Tensor:
