@@ -282,6 +282,14 @@ def test_arrays_that_are_no_depth(array: Any) -> None:
         check_depth(array, "camera 3")
 
 
+def test_a_signalling_nan_is_counted_as_any_other() -> None:
+    """Nobody computes one, but a damaged file may hold it; turned into float32 it sets the flag of an invalid operation."""
+    depth = np.full((3, 4), 600.0)
+    depth.view(np.uint64)[1, 2] = 0x7FF0_0000_0000_0001
+    with pytest.raises(DepthError, match="camera 3: 1 NaN of 12"):
+        check_depth(depth, "camera 3")
+
+
 mixed = st.one_of(st.just(0), st.floats(0, 9.9), st.floats(10, 20_000), st.floats(20_001, 1e6))
 
 

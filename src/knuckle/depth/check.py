@@ -49,7 +49,7 @@ def as_depth(depth: ArrayLike, source: str | Path) -> NDArray[np.float32]:
         raise DepthError(f"{source}: depth must be (H, W), got an array of shape {array.shape}")
     if array.dtype.kind not in "uif":
         raise DepthError(f"{source}: depth must be real numbers in millimetres, got {array.dtype}")
-    with np.errstate(over="ignore"):  # float64 beyond float32 becomes inf and is counted as such below
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is inf, signalling NaN is NaN: counted below
         frame = array.astype(np.float32, copy=False)
     if not (frame.min() >= 0 and frame.max() < _INFINITE_MM):
         infinite = np.abs(frame) >= _INFINITE_MM
