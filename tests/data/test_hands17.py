@@ -81,3 +81,12 @@ def test_bad_boxes(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(DatasetError, match=r"BoundingBox\.txt: missing: give the folder that holds training"):
         Hands17(tmp_path, "test")
+
+
+def test_a_name_that_no_folder_can_have(tmp_path: Path) -> None:
+    write_hands17(tmp_path, frames=2)
+    boxes = tmp_path / "frame" / "BoundingBox.txt"
+    boxes.write_text(boxes.read_text() + f"{'x' * 300}/c.png 1 2 3 4\n")
+    dataset = Hands17(tmp_path, "test")
+    assert [dataset.is_there(index) for index in range(len(dataset))] == [True, True, False]
+    assert [path.name for path in dataset.images()] == ["image_D00000001.png", "image_D00000002.png"]

@@ -128,7 +128,7 @@ class Dataset(ABC):
     def images(self) -> Sequence[Path]:
         """Every depth image that lies in the split's folders, with or without a label, sorted."""
         folders = {self.path(index).parent for index in range(len(self))}
-        return sorted(path for folder in folders for path in folder.glob(self.pattern()))
+        return sorted(path for folder in folders if is_folder(folder) for path in folder.glob(self.pattern()))
 
     @classmethod
     def pattern(cls) -> str:
