@@ -96,6 +96,15 @@ def test_junk(tmp_path: Path, junk: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("inside", [b"", b"\x0e", struct.pack("<I", 13)])
+def test_a_packed_element_that_is_no_array(tmp_path: Path, inside: bytes) -> None:
+    packed = zlib.compress(inside)
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM"
+    (tmp_path / "a.mat").write_bytes(header + struct.pack("<II", 15, len(packed)) + packed)
+    with pytest.raises(DatasetError, match=r"a\.mat: damaged MATLAB file \(a packed element is no array"):
+        read_matlab(tmp_path / "a.mat", "x", 0)
+
+
 def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.mat", tmp_path):
         with pytest.raises(DatasetError, match="cannot read"):

@@ -119,6 +119,17 @@ def test_a_database_that_computes_is_refused(tmp_path: Path, change: str, whole:
         BagSource(path if whole else file)
 
 
+@pytest.mark.parametrize("word", [b"CREATE TABLE messages", b"CREATE T"])  # a name, and SQL itself
+def test_a_database_whose_text_is_in_no_encoding(tmp_path: Path, word: bytes) -> None:
+    path = write_depths(Bag(tmp_path, "ros2"), some_steps(2))
+    file = next(path.glob("*.db3"))
+    data = file.read_bytes()
+    assert word in data
+    file.write_bytes(data.replace(word, word[:-1] + b"\xc1"))
+    with pytest.raises(SourceError, match="no bag that can be read"), BagSource(path) as source:
+        list(source.frames())
+
+
 def test_types_are_ros_s_own(tmp_path: Path) -> None:
     """A type may be an endless list of nothing."""
     bag = Bag(tmp_path, "mcap")

@@ -59,7 +59,7 @@ def _elements(file: IO[bytes], order: str) -> Iterator[tuple[bytes, "_Rest"]]:
         if kind not in (_MATRIX, _PACKED) or start + _TAG + length > size:
             raise ValueError("truncated, or an element is none")
         rest = _Rest(file, length, kind == _PACKED)
-        if kind == _PACKED and struct.unpack(f"{order}I", rest.read(_TAG)[:4]) != (_MATRIX,):
+        if kind == _PACKED and rest.read(_TAG)[:4] != struct.pack(f"{order}I", _MATRIX):
             raise ValueError("a packed element is no array")
         yield rest.read(_HEAD), rest
         start += _TAG + length

@@ -67,11 +67,12 @@ def check_database(path: Path) -> None:
     """Raises `SourceError` if a bag in SQLite has views or computed columns: reading those runs what they say."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as database:
-            rows = database.execute("SELECT type, sql FROM sqlite_master").fetchall()
-    except sqlite3.Error:  # which rosbags puts into words
+            # as bytes, for a damaged file's text may be in no encoding
+            rows = database.execute("SELECT CAST(type AS BLOB), CAST(sql AS BLOB) FROM sqlite_master").fetchall()
+    except (sqlite3.Error, UnicodeDecodeError):  # of its message. Rosbags fails in the same way, and puts it into words
         return
     for kind, text in rows:
-        if kind not in ("table", "index") or " as " in " ".join(str(text).lower().split()):
+        if kind not in (b"table", b"index") or b" as " in b" ".join((text or b"").lower().split()):
             raise SourceError(f"{path}: it computes its messages: record it again")
 
 
