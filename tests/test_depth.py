@@ -283,7 +283,7 @@ def test_arrays_that_are_no_depth(array: Any) -> None:
 
 
 def test_a_signalling_nan_is_counted_as_any_other() -> None:
-    """Nobody computes one, but a damaged file may hold it; turned into float32 it sets the flag of an invalid operation."""
+    """Nobody computes one, but a damaged file may hold it; to turn it into float32 is an invalid operation."""
     depth = np.full((3, 4), 600.0)
     depth.view(np.uint64)[1, 2] = 0x7FF0_0000_0000_0001
     with pytest.raises(DepthError, match="camera 3: 1 NaN of 12"):
