@@ -66,6 +66,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, text: str, said: str
         (("supervision", "rows"), ["a"]),
         (("supervision", "rows", "control"), None),
         (("supervision", "rows", "control", "labels"), ["none"]),
+        (("supervision", "rows", "control", "labels"), None),
         (("methods", "rows", "a", "parts"), [[]]),
         (("methods", "fit", "epochs"), True),
     ],

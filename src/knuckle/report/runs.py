@@ -23,6 +23,8 @@ _KINDS: dict[str, Any] = {
 }
 """Of the settings that a report puts into words or goes by."""
 
+_MAY_BE_NULL = {"supervision", "methods", "fit", "first", "train", "dev", "test", "benchmark"}
+
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
@@ -133,8 +135,8 @@ def _differences(one: Any, other: Any, key: str) -> Iterator[str]:
 def _check_settings(path: Path, settings: dict[str, Any]) -> None:
     """Raises `SettingsError` unless what a report reads of a recipe is of its kind. Anything may be missing."""
     for key, value in settings.items():
-        kinds = _KINDS.get(key)
-        if kinds is not None and value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+        kinds = None if value is None and key in _MAY_BE_NULL else _KINDS.get(key)
+        if kinds is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             raise SettingsError(f"{path}: {key} cannot be {shown(value)}: run  knuckle train  again")
         for below in value.values() if key == "rows" and isinstance(value, dict) else (value,):
             if key == "rows" and not isinstance(below, dict):
