@@ -3,6 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,3 +228,14 @@ def test_a_damaged_file_of_pictures_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"examples\.npz: has no 'truth'"):
         read_examples(run)
     assert read_rejected(run, "teacher") is None
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((5, 3)), np.float64(0)])
+def test_arrays_of_other_numbers_of_frames_are_named(tmp_path: Path, wrong: Any) -> None:
+    (run,) = group([write_run(tmp_path / "run")])[0].runs
+    path = run.folder / "examples.npz"
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    np.savez_compressed(path, **arrays | {"center": wrong})
+    with pytest.raises(SettingsError, match=r"examples\.npz: 'center' is not of as many frames as the depth"):
+        read_examples(run)

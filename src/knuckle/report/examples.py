@@ -57,4 +57,10 @@ def _read(path: Path, names: tuple[str, ...]) -> Arrays | None:
     arrays = Arrays(path, read_npz(path, SettingsError))
     for name in names:
         arrays[name]
+    frames = {name: array.shape[:1] for name, array in arrays.named.items()}  # () of a single number
+    other = next((name for name, found in frames.items() if found == () or found != frames["depth"]), None)
+    if other is not None:
+        raise SettingsError(
+            f"{path}: {other!r} is not of as many frames as the depth: remove the file and run  knuckle train  again"
+        )
     return arrays
