@@ -78,7 +78,7 @@ def test_a_compiled_training_does_the_same_steps(tmp_path: Path, name: str, monk
     fast = TRAININGS[name](FIT.model_copy(update={"compiled": True}), tmp_path / "compiled")
     assert losses(tmp_path / "compiled") == pytest.approx(losses(tmp_path / "plain"), rel=1e-3)
     for (key, value), other in zip(plain.state_dict().items(), fast.state_dict().values(), strict=True):
-        # in the mean: Adam's first steps are as long for a gradient that is all rounding, here and there of the other sign
+        # in the mean: Adam's first steps are as long for a gradient that is mere rounding, here and there turned round
         assert (value.float() - other.float()).square().mean().sqrt() < 5e-4, key
 
 
