@@ -24,6 +24,7 @@ _KINDS: dict[str, Any] = {
 """Of the settings that a report puts into words or goes by."""
 
 _MAY_BE_NULL = {"supervision", "methods", "fit", "first", "train", "dev", "test", "benchmark"}
+"""Of these; for the others the recipe has a value."""
 
 
 @dataclass(frozen=True, eq=False)
