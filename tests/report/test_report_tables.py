@@ -12,7 +12,7 @@ from knuckle.report.numbers import Numbers, gather
 from knuckle.report.overview import introduction
 from knuckle.report.part_tables import label_table, restoration_table, step_1_table, supervision_table
 from knuckle.report.runs import Regime, group
-from knuckle.report.words import data_words, label_words, method_words, seed_words
+from knuckle.report.words import data_words, label_words, method_words, seed_words, segmenter_words
 
 ALL = (step_1_table, restoration_table, supervision_table, label_table, method_table, time_table)
 
@@ -167,6 +167,8 @@ def test_labels_in_words(settings: dict, words: str) -> None:
     ("settings", "words"),
     [
         ({"network": "paper", "parts": "synthetic"}, "[N]'s f_r, 24 px, one a joint, parts: f_s before step 2"),
+        ({"network": "paper", "shared": True, "parts": "nets/b.safetensors"},
+         "[N]'s f_r, 24 px, one network for all joints, parts: f_s of nets/b.safetensors"),
         ({"network": "voting"}, "ours, voting, no parts"),
         ({"network": "voting", "parts": "truth", "fit": {"epochs": 2.5, "batch": 8}},
          "ours, voting, parts: hidden truth, 2.5 epochs of 8"),
@@ -174,6 +176,22 @@ def test_labels_in_words(settings: dict, words: str) -> None:
 )  # fmt: skip
 def test_methods_in_words(settings: dict, words: str) -> None:
     assert method_words(make_recipe(methods={"row": settings})["methods"]["rows"]["row"]) == words
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "Our compact f_s, trained with noise for 7 steps of 3"),
+        ({"network": "paper-24", "augment": False}, "[N]'s f_s at 24×24, trained without noise for 7 steps of 3"),
+        ({"start": "a.safetensors"}, "Our compact f_s, from a.safetensors, trained with noise for 7 steps of 3"),
+        ({"weights": "b.safetensors"}, "Our compact f_s, of b.safetensors"),
+    ],
+)
+def test_where_f_s_comes_from(tmp_path: Path, settings: dict, words: str) -> None:
+    recipe = make_recipe()
+    recipe["segmentation"] |= settings
+    (regime,) = group([write_run(tmp_path / "run", recipe=recipe)])
+    assert segmenter_words(regime) == words
 
 
 @pytest.mark.parametrize(

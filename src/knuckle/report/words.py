@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from knuckle.report.runs import Regime
+from knuckle.training.recipe import is_weights
 
 _NETWORKS = {"paper": "[N]'s f_r", "cascade": "cascade of two f_r", "voting": "ours, voting"}
 _SEGMENTERS = {"paper": "[N]'s f_s", "paper-24": "[N]'s f_s at 24×24", "compact": "Our compact f_s"}
@@ -38,8 +39,11 @@ def seed_words(regime: Regime) -> str:
 def segmenter_words(regime: Regime) -> str:
     settings = regime.recipe.get("segmentation") or {}
     network = _SEGMENTERS.get(settings.get("network", ""), str(settings.get("network")))
+    if settings.get("weights"):
+        return f"{network}, of {settings['weights']}"
     noise = "with" if settings.get("augment") else "without"
-    return f"{network}, trained {noise} noise for {fit_words(settings.get('fit'))}"
+    start = f", from {settings['start']}" if settings.get("start") else ""
+    return f"{network}{start}, trained {noise} noise for {fit_words(settings.get('fit'))}"
 
 
 def fit_words(fit: Any) -> str:
@@ -75,7 +79,7 @@ def method_words(row: dict[str, Any]) -> str:
         words += [f"{row.get('input')} px", "one network for all joints" if row.get("shared") else "one a joint"]
     parts = row.get("parts", "none")
     named = {"none": "no parts", "synthetic": "parts: f_s before step 2", "truth": "parts: hidden truth"}
-    words.append(named.get(parts, f"parts: f_s after {parts}"))
+    words.append(named.get(parts, f"parts: f_s {'of' if is_weights(parts) else 'after'} {parts}"))
     if row.get("fit"):
         words.append(fit_words(row["fit"]))
     return ", ".join(words)
