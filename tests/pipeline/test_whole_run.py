@@ -149,6 +149,9 @@ def test_step_3_alone_goes_on_from_the_files_of_the_others(
     assert found["methods"] == {name: expected["methods"][name] for name in ("c", "d")}
     assert found["segmentation"] == expected["segmentation"]
     assert not (tmp_path / "run" / "segmentation" / "weights.safetensors").exists()
+    with np.load(tmp_path / "run" / "examples.npz") as kept, np.load(folder / "examples.npz") as others:
+        assert {"joints of c", "joints of d", "predicted"} <= set(kept)
+        assert all((kept[name] == others[name]).all() for name in kept)
     assert train(Recipe.model_validate(values), tmp_path / "run")["tables"]["methods"] == found["methods"]
     values["methods"]["rows"]["d"]["parts"] = str(tmp_path / "none.safetensors")
     with pytest.raises(WeightsError, match=r"none\.safetensors"):

@@ -24,7 +24,6 @@ def keep_examples(run: Run, segmenter: nn.Module, data: RunData) -> None:
     """
     assert data.test is not None
     assert data.train is not None
-    assert run.recipe.supervision is not None
     test = data.test
     hands = np.flatnonzero(test.has_hand)
     some = hands[np.linspace(0, len(hands) - 1, min(SHOWN, len(hands))).astype(int)]
@@ -36,7 +35,7 @@ def keep_examples(run: Run, segmenter: nn.Module, data: RunData) -> None:
         "center": test.center[some],
         "cube_mm": test.cube_mm[some],
     }
-    rows = run.recipe.supervision.rows
+    rows = run.recipe.supervision.rows if run.recipe.supervision else {}
     paper = [row for row in rows.values() if row.labels == "dictionary" and row.method == "vote"]
     if paper:
         labeller = Labeller(run, segmenter, data.synthetic, data.train, lambda *_: None)

@@ -80,7 +80,7 @@ def _train(
 
 def _close(run: Run, segmenter: nn.Module, data: RunData, versions: dict[str, Any]) -> dict[str, Any]:
     """What is left once everything is trained: examples, times and the results."""
-    if run.recipe.supervision is not None and not (run.folder / EXAMPLES).exists():
+    if (run.recipe.supervision or run.recipe.methods) and not (run.folder / EXAMPLES).exists():
         keep_examples(run, segmenter, data)
     if run.recipe.methods is not None and run.result("time") is None:
         run.finish("time", _times(run, segmenter, data))
