@@ -5,12 +5,14 @@ import pytest
 import torch
 from hands_run import FIT, RECIPE
 
+from knuckle.crop import to_crop
 from knuckle.data.memory import TrainingData
 from knuckle.pipeline import labels as labels_module
 from knuckle.pipeline.labels import Labeller, disturbed
 from knuckle.pipeline.run import Run
 from knuckle.restoration.gate import accept
 from knuckle.restoration.vote import count_neighbours, restored
+from knuckle.segmentation.bones import reached
 from knuckle.segmentation.train import hand_axes
 from knuckle.training.recipe import DataSettings, LabelSettings, Recipe, SupervisionRecipe
 
@@ -72,6 +74,23 @@ def test_every_source_gives_its_own_labels(labeller: Labeller, data: TrainingDat
     assert truth.report["labels"]["pixel"] == 100
     assert truth.report["accepted"] == 1
     assert "gate_right" not in truth.report
+
+
+@pytest.mark.parametrize("shift_mm", [0.0, 20.0])
+def test_what_is_beyond_the_reach_of_the_bones_is_not_hand(
+    labeller: Labeller, data: TrainingData, shift_mm: float
+) -> None:
+    labels = labeller.labels(LabelSettings(labels="predicted", reach_mm=8, shift_mm=shift_mm))
+    assert labels is not None
+    told = data.joints
+    if shift_mm:
+        told = to_crop(disturbed(data.joints_mm(), shift_mm, FIT.seed), data.center, data.cube_mm).astype(np.float32)
+    near = reached(data.depth, told, data.cube_mm, 8)
+    hand = labeller.predicted > 0
+    assert (near & hand).any()
+    assert (~near & hand).any()
+    assert (labels.parts == np.where(near, labeller.predicted, 0)).all()
+    assert labels.parts.dtype == np.uint8
 
 
 def test_the_gates_report_equals_plain_loops(labeller: Labeller, data: TrainingData) -> None:

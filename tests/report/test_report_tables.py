@@ -155,6 +155,10 @@ def test_a_method_without_its_scores_has_dashes(tmp_path: Path) -> None:
             {"labels": "teacher", "shift_mm": 8, "real_share": 0.5},
             "teacher that knows the joints, joints 8 mm off; 50 % real",
         ),
+        (
+            {"labels": "teacher", "reach_mm": 35.0},
+            "teacher that knows the joints, not hand beyond 35 mm of a bone; 10 % real",
+        ),
         ({"labels": "mode", "gate": True}, "mode filter, gate; 10 % real"),
         ({"labels": "predicted", "fit": {"steps": 9, "batch": 4}}, "what f_s sees itself, 9 steps of 4; 10 % real"),
     ],

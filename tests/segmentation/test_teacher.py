@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from knuckle.anatomy import BONES
 from knuckle.segmentation import train as train_module
+from knuckle.segmentation.bones import among_bones
 from knuckle.segmentation.teacher import ConditionedSegmenter
 from knuckle.segmentation.train import LabelledCrops, hand_axes, predict_parts, train_teacher
 from knuckle.training.recipe import FitSettings, NetworkSettings, TeacherSettings
@@ -32,29 +32,14 @@ def problem(count: int = 16) -> tuple[LabelledCrops, NDArray[np.float32]]:
     return LabelledCrops(depth, parts), joints
 
 
-def plain_features(depth: NDArray, joints: NDArray, row: int, column: int) -> tuple[list[float], list[float]]:
-    """Nearness of every bone to a pixel's point, by its distance to a segment, and how far along the bone it lies."""
-    point = np.array([(column + 0.5) / 24 - 1, (row + 0.5) / 24 - 1, depth[row, column]])
-    near, along = [], []
-    for parent, child in BONES:
-        bone = joints[child] - joints[parent]
-        share = np.dot(point - joints[parent], bone) / np.dot(bone, bone)
-        distance = np.linalg.norm(point - joints[parent] - np.clip(share, 0, 1) * bone)
-        near.append(np.exp(-distance / 0.25))
-        along.append(np.clip(share, -1, 2))
-    return near, along
-
-
 def test_pixels_are_told_where_they_are_among_the_bones() -> None:
     rng = np.random.default_rng(1)
-    depth, joints = rng.uniform(-1, 1, (2, 48, 48)), rng.uniform(-0.8, 0.8, (2, 21, 3))
-    model = ConditionedSegmenter(SIZE.widths, SIZE.hidden).double()
-    found = model._among_bones(torch.from_numpy(depth)[:, None], torch.from_numpy(joints)).numpy()
-    assert found.shape == (2, 40, 48, 48)
-    for frame, row, column in rng.integers([2, 48, 48], size=(60, 3)):
-        near, along = plain_features(depth[frame], joints[frame], row, column)
-        np.testing.assert_allclose(found[frame, :20, row, column], near, atol=1e-6)
-        np.testing.assert_allclose(found[frame, 20:, row, column], along, atol=1e-6)
+    depth = torch.from_numpy(rng.uniform(-1, 1, (2, 1, 48, 48)))
+    joints = torch.from_numpy(rng.uniform(-0.8, 0.8, (2, 21, 3)))
+    distance, along = among_bones(depth, joints)
+    found = ConditionedSegmenter(SIZE.widths, SIZE.hidden)._place(depth, joints)
+    expected = torch.cat([torch.exp(-4 * distance), along.clamp(-1, 2)], dim=1)
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_bone_without_length_gives_finite_numbers_and_gradients() -> None:

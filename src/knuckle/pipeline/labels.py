@@ -23,6 +23,7 @@ from knuckle.restoration.gate import accept
 from knuckle.restoration.patches import PatchDictionary
 from knuckle.restoration.restore import RestoreSettings
 from knuckle.restoration.vote import count_neighbours, restored
+from knuckle.segmentation.bones import reached
 from knuckle.segmentation.export import export_segmenter
 from knuckle.segmentation.train import LabelledCrops, hand_axes, predict_parts, train_teacher
 from knuckle.training.processes import processes
@@ -75,6 +76,9 @@ class Labeller:
         if row.labels == "truth" and not known:
             raise SettingsError("labels truth: nobody knows the parts of these frames: leave the row out")
         parts = self._parts(row)
+        if row.reach_mm is not None:
+            near = reached(self.train.depth, self._joints(row.shift_mm), self.train.cube_mm, row.reach_mm)
+            parts = np.where(near, parts, 0).astype(np.uint8)
         used = self.train.has_hand
         report: dict[str, Any] = {}
         if row.gate:
@@ -161,11 +165,14 @@ class Labeller:
     def _told(self, shift_mm: float) -> NDArray[np.uint8]:
         """What the teacher, who is told the joints, sees in the real frames."""
         assert self._teacher is not None
-        joints = self.train.joints
-        if shift_mm:
-            moved = disturbed(self.train.joints_mm(), shift_mm, self.recipe.fit.seed)
-            joints = to_crop(moved, self.train.center, self.train.cube_mm).astype(np.float32)
-        return predict_parts(self._teacher, self.train.depth, joints)
+        return predict_parts(self._teacher, self.train.depth, self._joints(shift_mm))
+
+    def _joints(self, shift_mm: float) -> NDArray[np.float32]:
+        """The joints of the real frames (N, 21, 3) in crop coordinates, each `shift_mm` off."""
+        if not shift_mm:
+            return self.train.joints
+        moved = disturbed(self.train.joints_mm(), shift_mm, self.recipe.fit.seed)
+        return to_crop(moved, self.train.center, self.train.cube_mm).astype(np.float32)
 
     def _taught(self) -> nn.Module:
         settings = self.recipe.teacher

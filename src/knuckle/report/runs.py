@@ -20,11 +20,12 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("data", "segmentation", "supervision", "methods", "rows", "fit"), dict),
     **dict.fromkeys(("network", "labels", "parts", "first", "method", "start", "weights"), str),
     **dict.fromkeys(("benchmark", "train", "dev", "test"), str),
-    **dict.fromkeys(("scale", "epochs", "shift_mm", "real_share"), int | float),
+    **dict.fromkeys(("scale", "epochs", "shift_mm", "reach_mm", "real_share"), int | float),
 }
 """Of the settings that a report puts into words or goes by."""
 
-_MAY_BE_NULL = {"supervision", "methods", "fit", "first", "start", "weights", "train", "dev", "test", "benchmark"}
+_MAY_BE_NULL = {"supervision", "methods", "fit", "first", "start", "weights", "reach_mm"}
+_MAY_BE_NULL |= {"train", "dev", "test", "benchmark"}
 """Of these; for the others the recipe has a value."""
 
 

@@ -61,6 +61,8 @@ def label_words(row: dict[str, Any]) -> str:
         words += [str(row.get("method")), f"{row.get('patch')} px"]
     if row.get("shift_mm"):
         words.append(f"joints {row['shift_mm']:g} mm off")
+    if row.get("reach_mm"):
+        words.append(f"not hand beyond {row['reach_mm']:g} mm of a bone")
     if row.get("gate"):
         words.append("gate")
     if row.get("augment") is not None:

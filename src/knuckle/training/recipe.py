@@ -99,6 +99,9 @@ class LabelSettings(_Strict):
     shift_mm: float = Field(
         default=0.0, ge=0, description="disturbs the joints that a teacher is told: a fixed offset a joint, this long"
     )
+    reach_mm: float | None = Field(
+        default=None, gt=0, description="what is farther than this from every bone is not hand, whatever its label says"
+    )
     real_share: float = Field(default=0.1, gt=0, lt=1, description="of real frames in a batch, at least one; [N]: 9:1")
     augment: bool | None = Field(default=None, description="of all frames; null: as in step 1")
     fit: FitSettings | None = Field(
