@@ -59,7 +59,8 @@ def make_results(recipe: dict[str, Any], seed: int = 0) -> dict[str, Any]:
 
 
 def parts(pixel: float) -> dict[str, Any]:
-    return {"pixel": pixel, "class": pixel - 10, "parts": [None, *(pixel + i / 10 for i in range(19))]}
+    of_parts = [None, *(pixel + i / 10 for i in range(19))]
+    return {"pixel": pixel, "class": pixel - 10, "hand_iou": pixel - 20, "parts": of_parts}
 
 
 def joints(mean_3d: float) -> dict[str, Any]:

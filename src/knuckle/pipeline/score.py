@@ -9,6 +9,7 @@ from knuckle.data.memory import TrainingData
 from knuckle.metrics import (
     class_accuracy,
     confusion_matrix,
+    hand_iou,
     joint_errors,
     mean_error_2d,
     mean_error_3d,
@@ -22,12 +23,16 @@ THRESHOLDS_MM = np.arange(81)
 
 
 def part_scores(predicted: NDArray[np.uint8], truth: NDArray[np.uint8]) -> dict[str, Any]:
-    """Accuracies in % of part maps (N, 48, 48): per pixel, per class and of every part (None where there is none)."""
+    """Accuracies in % of part maps (N, 48, 48): per pixel, per class and of every part (None where there is none).
+
+    They look at the hand's pixels alone; hand_iou, of the hand as a whole, also sees what else is called hand.
+    """
     confusion = confusion_matrix(predicted, truth)
     parts = 100 * part_accuracies(confusion)
     return {
         "pixel": 100 * pixel_accuracy(confusion),
         "class": 100 * class_accuracy(confusion),
+        "hand_iou": 100 * hand_iou(confusion),
         "parts": [float(value) if np.isfinite(value) else None for value in parts],
     }
 
