@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from knuckle.report.runs import Regime
-from knuckle.training.recipe import is_weights
 
 _NETWORKS = {"paper": "[N]'s f_r", "cascade": "cascade of two f_r", "voting": "ours, voting"}
+_FILE = ".safetensors"  # of a network; anything else is the name of a row
 _SEGMENTERS = {"paper": "[N]'s f_s", "paper-24": "[N]'s f_s at 24×24", "compact": "Our compact f_s"}
 _LABELS = {
     "none": "synthetic hands alone",
@@ -81,7 +81,7 @@ def method_words(row: dict[str, Any]) -> str:
         words += [f"{row.get('input')} px", "one network for all joints" if row.get("shared") else "one a joint"]
     parts = row.get("parts", "none")
     named = {"none": "no parts", "synthetic": "parts: f_s before step 2", "truth": "parts: hidden truth"}
-    words.append(named.get(parts, f"parts: f_s {'of' if is_weights(parts) else 'after'} {parts}"))
+    words.append(named.get(parts, f"parts: f_s {'of' if parts.endswith(_FILE) else 'after'} {parts}"))
     if row.get("fit"):
         words.append(fit_words(row["fit"]))
     return ", ".join(words)
