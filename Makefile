@@ -32,7 +32,7 @@ lint: $(VENV)/dev.stamp
 # real_frames.py and sensor_noise.py need depth frames that are not part of the project, viewing.py a Chromium; the
 # others need nothing.
 REAL := $(if $(wildcard $(or $(KNUCKLE_SHARED_DATA),../shared/data)/frames),real_frames sensor_noise)
-BENCHMARKS := latency synth scale checksums accuracy restoration importing tracking viewing quantisation $(REAL)
+BENCHMARKS := latency synth scale checksums accuracy clutter restoration importing tracking viewing quantisation $(REAL)
 
 bench: $(VENV)/dev.stamp
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
