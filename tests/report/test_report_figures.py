@@ -170,6 +170,14 @@ def test_bars_are_the_parts_on_test_before_and_after(tmp_path: Path, monkeypatch
     }
 
 
+def test_bars_of_a_run_without_step_2_are_not_said_to_be_of_after_it(tmp_path: Path) -> None:
+    recipe = make_recipe(labels=None, methods={"a": METHODS["a"]})
+    run = write_run(tmp_path / "alone", recipe=recipe, results=make_results(recipe))
+    assert "on test, before weak supervision." in figures_of(run)["x-figure-6.svg"].caption
+    whole = figures_of(write_run(tmp_path / "run"))
+    assert "on test, before and after weak supervision." in whole["x-figure-6.svg"].caption
+
+
 def test_each_letter_is_shown_once_by_its_first_row(tmp_path: Path) -> None:
     recipe = make_recipe(methods={**METHODS, "d again": METHODS["a"]})
     results = make_results(make_recipe())

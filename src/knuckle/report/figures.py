@@ -28,8 +28,8 @@ def part_figures(regime: Regime, numbers: Numbers, prefix: str) -> Iterator[Figu
         yield _segmentations(regime, numbers, examples, f"{prefix}-figure-5")
     bars = _accuracy_of_parts(regime, numbers)
     if bars:
-        shared = f"{seed_words(regime)} {data_words(regime)}"
-        caption = f"Accuracy of every part on test, before and after weak supervision. {shared}"
+        when = "before and after weak supervision" if len(bars) > 1 else "before weak supervision"
+        caption = f"Accuracy of every part on test, {when}. {seed_words(regime)} {data_words(regime)}"
         chart = bar_chart([part.replace("_", " ") for part in PARTS], bars, "accuracy, %")
         yield Figure(f"{prefix}-figure-6", "Figure 6: accuracy of every part", caption, chart)
     row = dictionary_row(regime)
