@@ -35,10 +35,12 @@ def group(name: str, count: int, folder: Path) -> TrainingData:
     return TrainingData.load(folder / name)
 
 
-def beyond(data: TrainingData, pixels: NDArray[np.bool_], reach_mm: float) -> float:
-    """Which share of these pixels (N, 48, 48) is farther than that from every bone, %."""
-    near = reached(data.depth, data.joints, data.cube_mm, reach_mm)
-    return 100 * float(1 - near[pixels].mean())
+def shares_beyond(source: TrainingData, target: TrainingData, measured: NDArray[np.bool_], reach: float) -> list[float]:
+    """Of the pixels that each column names, which share is farther than that from every bone, %."""
+    of_source, of_target = (~reached(data.depth, data.joints, data.cube_mm, reach) for data in (source, target))
+    hand = target.parts > 0
+    sets = of_source[source.parts > 0], of_target[hand], of_target[measured & ~hand]
+    return [100 * float(beyond.mean()) for beyond in sets]
 
 
 def main(
@@ -52,11 +54,9 @@ def main(
     except KnuckleError as error:
         typer.echo(f"clutter: {error}", err=True)
         raise typer.Exit(2) from None
-    measured = target.depth < 1  # the far end of the cube, or nothing at all
-    sets = (source, source.parts > 0), (target, target.parts > 0), (target, measured & (target.parts == 0))
+    measured = target.depth < 1  # 1: the far end of the cube, or nothing at all
     found = {
-        reach: dict(zip(COLUMNS, (beyond(data, pixels, reach) for data, pixels in sets), strict=True))
-        for reach in REACHES_MM
+        reach: dict(zip(COLUMNS, shares_beyond(source, target, measured, reach), strict=True)) for reach in REACHES_MM
     }
     table = Table("reach, mm", *COLUMNS, title=f"% of the pixels of {count} samples, farther from every bone")
     for reach, shares in found.items():
