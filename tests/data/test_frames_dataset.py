@@ -130,6 +130,7 @@ def test_a_table_as_spreadsheets_write_it(tmp_path: Path) -> None:
         ("file,wrist_x,wrist_z,wrist_y\n", "its first line must be  file,JOINT_x"),
         ("file,wrist_x,wrist_y\n", "its first line must be  file,JOINT_x"),
         ("name,wrist_x,wrist_y,wrist_z\n", "its first line must be  file,JOINT_x"),
+        ("file,frame,timestamp_s,hand\n", "such as  file,wrist_x,wrist_y,wrist_z"),  # as predict --csv writes
         ("file,nose_x,nose_y,nose_z\n", "'nose' is no joint of"),
         (f"{HEADER.strip()},wrist_x,wrist_y,wrist_z\n", "a joint stands there twice"),
         (f"{HEADER}1.png,1,2,3\n1.png,1,2,3\n", "line 3: '1.png' stands there twice"),

@@ -136,7 +136,8 @@ def _header(path: Path, cells: list[str]) -> tuple[str, ...]:
     joints = tuple(cell.removesuffix("_x") for cell in cells[1::3])
     wanted = ["file", *(f"{joint}_{axis}" for joint in joints for axis in _AXES)]
     if not joints or cells != wanted:
-        raise DatasetError(f"{path}: its first line must be  file,JOINT_x,JOINT_y,JOINT_z,...  such as {wanted[:4]}")
+        example = "file,wrist_x,wrist_y,wrist_z"  # not from these cells, which may name anything
+        raise DatasetError(f"{path}: its first line must be  file,JOINT_x,JOINT_y,JOINT_z,...  such as  {example}")
     for joint in joints:
         if joint not in HAND21 and joint not in NYU14:
             raise DatasetError(f"{path}: {joint!r} is no joint of knuckle.anatomy.HAND21 or NYU14")
